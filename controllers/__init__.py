@@ -1,0 +1,1 @@
+"""Who chooses: Optuna samplers, the platform's own among them."""

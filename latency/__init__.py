@@ -1,0 +1,1 @@
+"""How fast: devices, runtimes, the measuring protocol."""

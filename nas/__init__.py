@@ -1,0 +1,1 @@
+"""Runs the search: command line, training, early exits, reward, results."""

@@ -1,0 +1,1 @@
+"""What can be searched: decisions, architectures, blocks, operators, one file a family."""
