@@ -62,7 +62,7 @@ class HeldOut:
     def load(cls, path: Path) -> "HeldOut":
         """Read what `save` wrote. Raises UserError, naming the file, if it is not that."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return cls(arrays["confidence"], arrays["correct"])
         except FileNotFoundError:
             raise UserError(f"{path}: no such file of held-out facts") from None

@@ -101,7 +101,7 @@ def candidate_thresholds(held_out: HeldOut) -> FloatArray:
 
 
 def candidates(held_out: HeldOut) -> tuple[ExitPolicy, ...]:
-    """Every policy worth trying on a network with these confidences, without duplicates removed."""
+    """Every policy worth trying on a network with these confidences, duplicates included."""
     rows = candidate_thresholds(held_out).tolist()
     names = recipes(held_out.exits)
     return tuple(ExitPolicy(tuple(row), name) for row, name in zip(rows, names, strict=True))

@@ -5,7 +5,6 @@ import sys
 import numpy as np
 import pytest
 import yaml
-from nas.plugins import space
 
 from nas.config import (
     SCHEMA_VERSION,
@@ -21,6 +20,7 @@ from nas.config import (
 )
 from nas.errors import UserError
 from nas.exits import cheapest_policy
+from nas.plugins import space
 from search_spaces.errors import SpaceError
 from tests.nas.made_up import measurement
 
