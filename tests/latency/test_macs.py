@@ -10,7 +10,6 @@ from latency.macs import BYTES_PER_MS, MACS_PER_MS, OVERHEAD_MS, MacsLatency, st
 from search_spaces.blocks import BlockGraph
 from search_spaces.operators import Operator
 
-
 GOLDEN = (0.10060746666666667, 0.20131173333333335, 0.30201600000000006)
 
 
