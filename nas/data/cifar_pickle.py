@@ -13,7 +13,7 @@ import numpy as np
 
 from nas.errors import UserError
 
-_RECONSTRUCT = np.empty(0).__reduce__()[0]  # type: ignore[index]
+_RECONSTRUCT = np.empty(0).__reduce__()[0]
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _RECONSTRUCT,
     ("numpy._core.multiarray", "_reconstruct"): _RECONSTRUCT,

@@ -24,7 +24,7 @@ from nas.data.pools import ArrayPool, EncodedPool, Labels, Pool, Size, Source
 from nas.data.split import held_out_count
 from nas.errors import UserError
 
-ENCODED_NOTE = "images stored as compressed files"
+ENCODED_NOTE = "images stored as JPEG"
 
 
 def open_set(path: Path, spec: DataSpec) -> Source:

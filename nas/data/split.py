@@ -42,7 +42,7 @@ def rest(count: int, rows: Rows) -> Rows:
 def _quotas(sizes: np.ndarray, count: int) -> np.ndarray:
     """Largest remainders; a class that would get none takes one from the fullest."""
     exact = sizes * (count / sizes.sum())
-    quotas = np.floor(exact).astype(np.int64)
+    quotas: np.ndarray = np.floor(exact).astype(np.int64)
     missing = count - int(quotas.sum())
     quotas[np.argsort(quotas - exact, kind="stable")[:missing]] += 1
     for empty in np.flatnonzero(quotas == 0):

@@ -69,7 +69,7 @@ def _operators_load(package: Path) -> bool:
     if not libraries:
         return False
     try:
-        torch.ops.load_library(str(libraries[0]))
+        torch.ops.load_library(str(libraries[0]))  # type: ignore[no-untyped-call]
     except OSError:
         return False
     return True
@@ -77,7 +77,7 @@ def _operators_load(package: Path) -> bool:
 
 @cache  # once a process; the library must stay alive as long as its operators are looked up
 def _declare_operators() -> torch.library.Library:
-    library = torch.library.Library("torchvision", "FRAGMENT")
+    library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for operator in OPERATORS:
-        library.define(operator)
+        library.define(operator)  # type: ignore[no-untyped-call]
     return library
