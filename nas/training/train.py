@@ -1,5 +1,4 @@
-"""The training loop: tensors in memory, one thread, the same weights from the same seed.
-"""
+"""The training loop: tensors in memory, one thread, the same weights from the same seed."""
 
 import time
 from collections.abc import Callable, Iterator
