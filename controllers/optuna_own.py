@@ -1,0 +1,45 @@
+"""Optuna's own samplers under our names, with settings that suit tens to hundreds of trials."""
+
+from typing import TYPE_CHECKING
+
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+
+from controllers.errors import ControllerError
+from controllers.generations import ToldGenerations
+from controllers.per_trial import PerTrial
+
+if TYPE_CHECKING:
+    from controllers.protocols import Cost, Space
+
+
+def random(space: "Space | None", cost: "Cost | None", seed: int) -> BaseSampler:
+    """Uniform over the options of every decision: what any other controller has to beat."""
+    return PerTrial("random", seed, lambda fresh: RandomSampler(seed=fresh))
+
+
+def tpe(space: "Space | None", cost: "Cost | None", seed: int) -> BaseSampler:
+    """Tree-structured Parzen estimator (Bergstra et al. 2011; Watanabe 2023, arXiv 2304.11127).
+
+    Optuna's defaults: 10 random trials, then the best of 24 candidates; for one objective the
+    decisions are modelled jointly, and trials that are still running are held to be bad ones so
+    that parallel workers spread out. Takes one objective or several.
+    """
+    return PerTrial("tpe", seed, lambda fresh: TPESampler(seed=fresh))
+
+
+def nsga2(
+    space: "Space | None", cost: "Cost | None", seed: int, population: int = 10
+) -> BaseSampler:
+    """NSGA-II (Deb et al. 2002), Optuna's operators. Takes one objective or several.
+
+    Args:
+        population: trials a generation, the first of them random. Optuna's default of 50 spends
+            a small budget on random trials; about a tenth of the trials, and not below 10, is
+            better.
+
+    Raises:
+        ControllerError: a population that is no integer or below 2.
+    """
+    if not isinstance(population, int) or population < 2:
+        raise ControllerError(f"population {population!r}: it must be a whole number from 2 up")
+    return PerTrial("nsga2", seed, lambda fresh: ToldGenerations(population, fresh))

@@ -1,0 +1,31 @@
+"""The order in which a search learnt things: the record that a resumed search replays."""
+
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+TOLD = "nas:told"
+"""System attribute of a finished trial: 1, 2, 3... in the order in which results came in."""
+
+ASKED_AFTER = "nas:asked_after"
+"""System attribute of every trial: the last `TOLD` when it was proposed."""
+
+
+def told(study: Study, asking: FrozenTrial | None = None) -> list[FrozenTrial]:
+    """The completed trials in the order they were told, up to what `asking` could know.
+
+    Trials without the attribute (a plain Optuna study, or results added before the search) come
+    first, in order of their numbers. Failed and pruned trials are left out, as in Optuna's own
+    samplers: a fault of the machine says nothing about an architecture, and the value of a trial
+    that was cut short does not compare with a full one.
+    """
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    ordered = sorted(trials, key=lambda trial: (_told(trial), trial.number))
+    if asking is None or ASKED_AFTER not in asking.system_attrs:
+        return ordered
+    known: int = asking.system_attrs[ASKED_AFTER]
+    return [trial for trial in ordered if _told(trial) <= known]
+
+
+def _told(trial: FrozenTrial) -> int:
+    order: int = trial.system_attrs.get(TOLD, 0)
+    return order

@@ -1,0 +1,31 @@
+"""Resizing of whole stacks of images: shorter side to the size, then the centre."""
+
+import torch
+import torch.nn.functional as F
+
+CHUNK = 2048  # images resized at once: bounds the float copy of a large set
+
+
+def covering(height: int, width: int, size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width that keep the proportions and just cover `size`."""
+    scale = max(size[0] / height, size[1] / width)
+    return max(size[0], round(height * scale)), max(size[1], round(width * scale))
+
+
+def fit(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Images uint8 [n, c, h, w] at `size`: bilinear with antialiasing, then a centre crop."""
+    if tuple(images.shape[2:]) == size:
+        return images
+    height, width = covering(images.shape[2], images.shape[3], size)
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    out = torch.empty((*images.shape[:2], *size), dtype=torch.uint8)
+    for start in range(0, len(images), CHUNK):
+        scaled = F.interpolate(
+            images[start : start + CHUNK].float(),
+            size=(height, width),
+            mode="bilinear",
+            antialias=True,
+        )
+        window = scaled[:, :, top : top + size[0], left : left + size[1]]
+        out[start : start + CHUNK] = window.round().clamp(0, 255).to(torch.uint8)
+    return out

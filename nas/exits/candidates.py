@@ -1,0 +1,102 @@
+"""The policies worth trying: thresholds from data, for shares proportional to r^k.
+
+MSDNet (Huang et al., ICLR 2018), section 3: an image that reaches a classifier leaves there with
+probability q, so exit k should take a share proportional to (1-q)^(k-1), and thresholds are chosen
+on held-out data so that it does. Here r = 1-q runs over (0, infinity): r > 1 favours late exits,
+which no q expresses but the official sweep of 39 settings also covers.
+"""
+
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from nas.exits.policy import ExitPolicy, FloatArray
+from nas.measurement import HeldOut
+
+NEVER = 2.0  # a threshold no probability reaches; infinity is no JSON number
+_OCTAVES = np.linspace(-4.5, 4.5, 37)  # log2 r: shares from 1 : 1/22.6 to 1 : 22.6 per exit
+
+
+def geometric_shares(ratio: float, exits: int) -> npt.NDArray[np.float32]:
+    """Shares proportional to ratio^k, summing to one; float32 as in the official evaluation."""
+    weights = np.float32(ratio) ** np.arange(1, exits + 1, dtype=np.float32)
+    return np.asarray(weights / weights.sum(), dtype=np.float32)
+
+
+def quota_thresholds(confidence: FloatArray, shares: FloatArray) -> FloatArray:
+    """Thresholds [policies, exits] at which about `shares` [policies, exits] of the images leave.
+
+    Exit by exit, the threshold is the confidence of the image that fills the exit's quota,
+    floor(images * share), counted among the images that have not left, the surest first. All who
+    are as sure as that image leave with it. A quota of zero, or one that too few images remain
+    for, lets nobody leave. `confidence` is [images, exits].
+    """
+    images, exits = confidence.shape
+    quota = np.floor(np.float32(images) * shares.astype(np.float32)).astype(np.int32)
+    thresholds = np.full(shares.shape, NEVER, dtype=confidence.dtype)
+    thresholds[:, -1] = 0.0
+    stays = np.ones((len(shares), images), np.bool_)
+    for k in range(exits - 1):
+        order = np.argsort(-confidence[:, k], kind="stable")
+        counted = np.cumsum(stays[:, order], axis=1, dtype=np.int32)
+        filled = (quota[:, k] > 0) & (counted[:, -1] >= quota[:, k])
+        last = np.argmax(counted >= quota[:, k, None], axis=1)
+        thresholds[filled, k] = confidence[order[last[filled]], k]
+        stays &= confidence[:, k] < thresholds[:, k, None]
+    return thresholds
+
+
+def between_float16(thresholds: npt.NDArray[np.float16]) -> npt.NDArray[np.float32]:
+    """Thresholds for unrounded confidences that part them as `thresholds` part rounded ones.
+
+    Stored confidences are rounded to float16, those of a running network are not: an image of
+    0.9999 is stored as 1.0 and would never reach a threshold of 1.0. So each threshold moves down
+    to the smallest float32 that rounds to it.
+    """
+    below = np.nextafter(thresholds, np.float16(-1.0))
+    middle = (thresholds.astype(np.float32) + below.astype(np.float32)) / 2
+    tie_rounds_down = middle.astype(np.float16) < thresholds
+    edge = np.where(tie_rounds_down, np.nextafter(middle, np.float32(np.inf)), middle)
+    return np.where((thresholds > 0) & (thresholds <= 1), edge, thresholds).astype(np.float32)
+
+
+@cache
+def recipes(exits: int) -> tuple[str, ...]:
+    """Name the rows of `candidate_thresholds`."""
+    always = tuple(f"always exit {k}" for k in range(1, exits))
+    if exits == 1:
+        return ("never exit early",)
+    ratios = tuple(f"shares r^k, r={2.0**octave:.3g}" for octave in _OCTAVES)
+    return (*always, *ratios, "never exit early")
+
+
+@cache
+def _fixed(exits: int) -> FloatArray:
+    """Thresholds that need no data: always exit 1, ..., always exit K = never exit early."""
+    thresholds = np.full((exits, exits), NEVER, np.float32)
+    thresholds[np.triu_indices(exits)] = 0.0
+    return thresholds
+
+
+@cache
+def _grid(exits: int) -> FloatArray:
+    return np.stack([geometric_shares(float(2.0**octave), exits) for octave in _OCTAVES])
+
+
+def candidate_thresholds(held_out: HeldOut) -> FloatArray:
+    """Thresholds found on `held_out`, float32 [policies, exits], one row per recipe."""
+    fixed = _fixed(held_out.exits)
+    if held_out.exits == 1:
+        return fixed
+    found = between_float16(
+        quota_thresholds(held_out.confidence, _grid(held_out.exits)).astype(np.float16)
+    )
+    return np.concatenate([fixed[:-1], found, fixed[-1:]])
+
+
+def candidates(held_out: HeldOut) -> tuple[ExitPolicy, ...]:
+    """Every policy worth trying on a network with these confidences, without duplicates removed."""
+    rows = candidate_thresholds(held_out).tolist()
+    names = recipes(held_out.exits)
+    return tuple(ExitPolicy(tuple(row), name) for row, name in zip(rows, names, strict=True))
