@@ -174,7 +174,7 @@ class Loop:
             proposal,
             tuple(self._source.estimate(graph, seed)),
             tuple(cost.lazy_macs),
-            int(cost.parameters[-1]),
+            int(cost.parameters),
             seed,
         )
 

@@ -24,7 +24,7 @@ from nas.settings import SearchSettings
 if TYPE_CHECKING:
     from nas.objective import Objective
     from nas.record import TrialRecord
-    from nas.reward import Reward
+    from nas.rewards import Reward
     from search_spaces.space import SearchSpace
 
 SETTINGS = "search.yaml"
@@ -107,7 +107,7 @@ class Run:
 
 def reward(settings: SearchSettings, target_ms: float) -> "Reward":
     """The reward that settings ask for, at a target latency in milliseconds."""
-    from nas.reward import Reward
+    from nas.rewards import Reward
 
     return Reward.hard(target_ms) if settings.hard else Reward.soft(target_ms, settings.soft_w)
 
