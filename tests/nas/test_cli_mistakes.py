@@ -1,10 +1,12 @@
 """A user's mistake is one line and exit code 2; ours keeps its traceback."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from nas import description
+from nas import description, plugins
 from nas.cli.main import main
 
 FOLDERS = {"missing": None, "empty": [], "one-class": ["train/cat"]}
@@ -97,7 +99,6 @@ def test_a_bad_settings_file_is_refused(
     [
         ("schema_version: 99\nspace: msd\nversion: 1\ndecisions: {}\n", "newer"),
         ("schema_version: 1\nspace: msd\nversion: 1\ndecisions: {}\ncolour: red\n", "'colour'"),
-        ("schema_version: 1\nspace: msd\nversion: 1\ndecisions: {scales: 77}\n", "77"),
         ("schema_version: 1\nspace: msf\nversion: 1\ndecisions: {}\n", "unknown search space"),
     ],
 )
@@ -106,6 +107,13 @@ def test_a_bad_network_file_is_refused(
 ) -> None:
     Path("network.yaml").write_text(text)
     assert said in refused(["describe", "network.yaml"], capsys)
+
+
+def test_a_choice_outside_the_space_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    network = plugins.space("msd").sample(np.random.default_rng(0)).to_json()
+    network["decisions"]["blocks"] = 77
+    Path("network.json").write_text(json.dumps({"schema_version": 1, **network}))
+    assert "77" in refused(["describe", "network.json"], capsys)
 
 
 @pytest.mark.parametrize("folder", FOLDERS)

@@ -60,8 +60,3 @@ def test_shapes_no_network_has_are_refused(image: tuple[int, ...], classes: int,
         nas.describe(ANYTIME_7, image=image, classes=classes)
     with pytest.raises(UserError, match=named):
         nas.build(ANYTIME_7, image=image, classes=classes)
-
-
-def test_an_unknown_name_of_the_package_is_an_attribute_error() -> None:
-    with pytest.raises(AttributeError, match="no attribute 'sarch'"):
-        nas.sarch  # noqa: B018
