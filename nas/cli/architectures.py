@@ -1,0 +1,74 @@
+"""ARCH on the command line: a config file, ``RUN:TRIAL``, or the name of a published network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nas import plugins
+from nas.description import Image
+from nas.errors import UserError
+
+if TYPE_CHECKING:
+    from search_spaces.architecture import Architecture
+
+Arch = Annotated[
+    str,
+    typer.Argument(
+        metavar="ARCH", help="A config file, RUN:TRIAL (or RUN:best), or a published network."
+    ),
+]
+SUFFIXES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An architecture, and the image shape and number of classes it was made for, where known."""
+
+    architecture: "Architecture"
+    image: Image | None = None
+    classes: int | None = None
+
+
+def find(text: str, out: Path) -> Found:
+    """Read ARCH; runs are looked for in ``out``.
+
+    Raises UserError where nothing has that name, and what reading the file or the run raises.
+    """
+    if Path(text).suffix.lower() in SUFFIXES or Path(text).is_file():
+        return _in_file(Path(text))
+    run, colon, trial = text.rpartition(":")
+    if colon:
+        return _in_run(run, trial, out)
+    return _published(text)
+
+
+def _in_file(path: Path) -> Found:
+    from nas.config import load
+
+    config = load(path)
+    classes = None if config.classes is None else len(config.classes)
+    return Found(config.architecture(), config.image, classes)
+
+
+def _in_run(name: str, trial: str, out: Path) -> Found:
+    from nas.results import record
+    from nas.run import open_run
+    from nas.training.trial import cached
+
+    run = open_run(name, out)
+    architecture = record(run, trial).architecture
+    if architecture is None:
+        raise UserError(f"trial {trial} of run {name!r} has no architecture")
+    dataset = cached(run.settings.data_spec())
+    return Found(architecture, dataset.image, len(dataset.classes))
+
+
+def _published(name: str) -> Found:
+    known: list[str] = []
+    for space in map(plugins.space, plugins.names("search_spaces")):
+        if name in space.published:
+            return Found(space.published[name])
+        known += space.published
+    raise plugins.unknown("config file, RUN:TRIAL or published network", name, tuple(known))

@@ -1,0 +1,61 @@
+"""``nas describe``: what a network is and costs."""
+
+from dataclasses import astuple
+from typing import Annotated
+
+import typer
+
+from nas.cli.architectures import Arch, find
+from nas.cli.output import cell, show_json, show_table, show_text
+from nas.cli.values import RUNS, Json, Out
+from nas.cli.values import image as read_image
+from nas.description import Description
+
+Latency = Annotated[bool, typer.Option("--latency", help="Measure the latency of every exit.")]
+
+
+def describe(
+    arch: Arch,
+    image: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CxHxW", help="Image shape, such as 3x32x32, or 32. Default: its own."
+        ),
+    ] = None,
+    classes: Annotated[
+        int | None, typer.Option(min=2, help="Number of classes. Default: its own, or 100.")
+    ] = None,
+    latency: Latency = False,
+    device: Annotated[str, typer.Option(help="Where the latency is measured.")] = "cpu",
+    runtime: Annotated[str, typer.Option(help="What runs the network: torch or macs.")] = "torch",
+    out: Out = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Show parameters, MACs and, with --latency, milliseconds of every exit of a network."""
+    from nas import description, plugins
+
+    shape = None if image is None else read_image(image)
+    found = find(arch, out)
+    described = description.describe(
+        found.architecture,
+        shape or found.image or (3, 32, 32),
+        classes or found.classes or 100,
+        plugins.runtime(runtime, device) if latency else None,
+    )
+    if as_json:
+        show_json(described.to_json())
+    else:
+        _show(described)
+
+
+def _show(described: Description) -> None:
+    shape = "x".join(map(str, described.image))
+    show_text(f"{described.space} {described.key}, image {shape}, {described.classes} classes")
+    show_text(f"{cell(described.parameters)} parameters\n")
+    columns = ("exit", "MACs", "lazy MACs", "official ops", "latency ms")
+    rows = [astuple(found) for found in described.exits]
+    timed = described.latency_conditions is not None
+    show_table(columns if timed else columns[:-1], rows if timed else [row[:-1] for row in rows])
+    if described.latency_conditions is not None:
+        facts = ", ".join(f"{k} {v}" for k, v in described.latency_conditions.items())
+        show_text(f"\nlatency: {facts}")

@@ -1,0 +1,42 @@
+"""What several commands take, and how it is read."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nas.errors import UserError
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's name under --out, or its path.")]
+Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the runs are.")]
+RUNS = Path("results")
+
+TargetLatency = Annotated[
+    str | None, typer.Option("--target-latency", metavar="MS", help="The latency T, such as 2ms.")
+]
+Weight = Annotated[
+    float | None, typer.Option("--w", help="Exponent of the soft reward ACC * (LAT / T) ** w.")
+]
+Hard = Annotated[
+    bool, typer.Option("--hard", help="The hard reward: T is a limit (alpha 0, beta -1).")
+]
+
+_LARGEST = 4096
+
+
+def image(text: str) -> tuple[int, int, int]:
+    """Read an image shape: "3x32x32" (channels, height, width), or "32" for three channels, square.
+
+    Raises UserError for anything else.
+    """
+    sides = text.lower().split("x")
+    if len(sides) in (1, 3) and all(re.fullmatch(r"[1-9]\d{0,3}", side) for side in sides):
+        channels, height, width = map(int, sides if len(sides) == 3 else ("3", *sides * 2))
+        if max(height, width) <= _LARGEST:
+            return channels, height, width
+    raise UserError(
+        f"image {text!r}: expected channels x height x width such as 3x32x32, "
+        f"or one side such as 32, at most {_LARGEST} pixels"
+    )

@@ -1,0 +1,1 @@
+"""Where trials run: in the driver, or on Ray actors, behind one protocol."""

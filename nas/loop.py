@@ -1,0 +1,278 @@
+"""The search loop: ask, price, train, tell, until enough trials have ended.
+
+Nothing here is decided by time but the order in which workers finish: with one worker the same seed
+gives the same sequence, and a search that was killed anywhere goes on as if it had not been."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import optuna
+from optuna.trial import TrialState
+
+from latency.source import LatencyEstimate, LatencySource
+from nas import records
+from nas.data.dataset import DataSpec
+from nas.errors import UserError
+from nas.executors.protocol import Done, Executor, reason
+from nas.interruption import Interruption, Stopped
+from nas.kept_weights import KeptWeights
+from nas.measurement import Measurement
+from nas.progress import Progress, Status
+from nas.proposals import Proposal, derived_seed, propose
+from nas.run import Run
+from nas.store import FACTS, Store
+from nas.training.recipe import Recipe
+from nas.training.trial import TrialJob, TrialOutcome
+from search_spaces.blocks import BlockGraph
+from search_spaces.operators import costs
+
+HOPELESS = 5  # so many failures and no success: something is wrong with all of them
+_POLL = 0.5  # seconds between looks at the workers
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What every trial of a search shares."""
+
+    data: DataSpec
+    recipe: Recipe
+    image: tuple[int, int, int]
+    classes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Priced:
+    """A trial under way, with what is known before it is trained."""
+
+    proposal: Proposal
+    latency: tuple[LatencyEstimate, ...]
+    exit_macs: tuple[int, ...]
+    parameters: int
+    seed: int
+
+
+class Loop:
+    """Drives one run; make it, hand it an executor, call `go` once."""
+
+    def __init__(
+        self,
+        run: Run,
+        task: Task,
+        store: Store,
+        sampler: optuna.samplers.BaseSampler,
+        source: LatencySource,
+        interruption: Interruption,
+        progress: Progress,
+        clock: Callable[[], float],
+    ) -> None:
+        self._run, self._task, self._store, self._sampler = run, task, store, sampler
+        self._source, self._interruption = source, interruption
+        self._progress, self._clock = progress, clock
+        self._space, self._objective, self._reward = run.space(), run.objective(), run.reward()
+        self._weights = KeptWeights(run)
+        self._measured: dict[str, tuple[int, Measurement]] = {}  # by key, the trial that trained
+        self._running: dict[int, _Priced] = {}
+        self._waiting: dict[int, list[Proposal]] = {}  # duplicates of a trial under way
+        self._backlog: deque[Proposal] = deque()
+        self._epochs: dict[int, int] = {}
+        self._best: float | None = None
+        self._failed = self._reused = 0
+        self._recall()
+        self._start, self._done_before = clock(), store.told
+
+    def go(self, executor: Executor) -> None:
+        """Runs until all trials have ended, time is up or the user asks to stop.
+
+        Raises UserError when the first trials all fail."""
+        while not self._interruption.requested:
+            self._fill(executor)
+            if not self._running:
+                return
+            try:
+                ended = executor.completed(_POLL)
+            except Stopped:
+                return
+            for done in ended:
+                self._conclude(done)
+            self._show()
+
+    def on_epoch(self, trial: int, epochs: int) -> None:
+        """Told by the executor how far a trial is."""
+        self._epochs[trial] = epochs
+        self._show()
+
+    def _recall(self) -> None:
+        """Takes up what the store holds: finished trials count, running ones are run again."""
+        for trial in self._store.trials:
+            record = records.record(self._run, self._space, trial)
+            if trial.state == TrialState.RUNNING:
+                assert record.architecture is not None
+                self._backlog.append(Proposal(trial.number, record.architecture))
+            elif record.measurement is not None:
+                self._remember(record.trial, trial.user_attrs[FACTS]["key"], record.measurement)
+                self._reused += record.reused_from is not None
+            else:
+                self._failed += 1
+        self._weights.drop_others()
+
+    def _remember(self, number: int, key: str, measurement: Measurement) -> None:
+        if key not in self._measured:
+            self._measured[key] = (number, measurement)
+            self._weights.add(number, measurement, None)
+        seen = self._objective.view(measurement)
+        reward = self._reward(seen.accuracy, seen.latency_ms)
+        self._best = reward if self._best is None else max(self._best, reward)
+
+    def _fill(self, executor: Executor) -> None:
+        """Gives every free worker a trial."""
+        while len(self._running) < executor.capacity and not self._interruption.requested:
+            if not self._backlog and not self._may_ask(executor.capacity):
+                return
+            if self._backlog:
+                proposal = self._backlog.popleft()
+            else:
+                proposal = propose(self._store, self._sampler, self._space)
+            self._admit(proposal, executor)
+            self._show()
+
+    def _may_ask(self, capacity: int) -> bool:
+        settings = self._run.settings
+        # A controller that repeats itself must not fill the study while its first answer is due.
+        crowded = sum(len(proposals) for proposals in self._waiting.values()) >= capacity
+        over = settings.max_time is not None and self._elapsed() >= settings.max_time
+        return not crowded and not over and len(self._store.trials) < settings.trials
+
+    def _admit(self, proposal: Proposal, executor: Executor) -> None:
+        """Trains a new architecture; a known one is told what is known of it, now or soon."""
+        key = proposal.architecture.key
+        if key in self._measured:
+            self._reuse(proposal)
+            return
+        for number, priced in self._running.items():
+            if priced.proposal.architecture.key == key:
+                self._waiting.setdefault(number, []).append(proposal)
+                return
+        try:
+            priced = self._price(proposal)
+        except Exception as error:  # a network that cannot be built or timed is a failed trial
+            self._fail(proposal, reason(error))
+            return
+        self._running[proposal.number] = priced
+        executor.submit(self._job(priced))
+
+    def _price(self, proposal: Proposal) -> _Priced:
+        """What the architecture costs, known before training."""
+        graph: BlockGraph = self._space.blocks(
+            proposal.architecture, self._task.image, self._task.classes
+        )
+        seed = derived_seed(self._run.settings.seed, "trial", proposal.number)
+        cost = costs(graph)
+        return _Priced(
+            proposal,
+            tuple(self._source.estimate(graph, seed)),
+            tuple(cost.lazy_macs),
+            int(cost.parameters),
+            seed,
+        )
+
+    def _job(self, priced: _Priced) -> TrialJob:
+        architecture = priced.proposal.architecture
+        return TrialJob(
+            space=architecture.space,
+            version=architecture.version,
+            architecture=architecture.to_json(),
+            data=self._task.data,
+            recipe=self._task.recipe,
+            seed=priced.seed,
+            number=priced.proposal.number,
+        )
+
+    def _conclude(self, done: Done) -> None:
+        priced = self._running.pop(done.number)
+        self._epochs.pop(done.number, None)
+        if done.outcome is None:
+            self._fail(priced.proposal, done.error or "no reason given")
+        else:
+            self._complete(priced, done.outcome)
+        for duplicate in self._waiting.pop(done.number, []):
+            if duplicate.architecture.key in self._measured:
+                self._reuse(duplicate)
+            else:
+                self._backlog.append(duplicate)
+
+    def _complete(self, priced: _Priced, outcome: TrialOutcome) -> None:
+        proposal = priced.proposal
+        try:
+            measurement = Measurement(
+                exit_latency_ms=tuple(each.latency_ms for each in priced.latency),
+                exit_macs=priced.exit_macs,
+                parameters=priced.parameters,
+                held_out=outcome.held_out,
+                seconds=outcome.seconds,
+                epochs=outcome.epochs,
+                seed=priced.seed,
+            )
+        except ValueError as error:  # a latency that is zero or no number
+            self._fail(proposal, reason(error))
+            return
+        outcome.held_out.save(self._run.facts_path(proposal.number))
+        self._weights.add(proposal.number, measurement, outcome.weights)
+        self._tell(proposal, measurement, latency=[asdict(each) for each in priced.latency])
+        self._weights.drop_others()
+
+    def _reuse(self, proposal: Proposal) -> None:
+        original, measurement = self._measured[proposal.architecture.key]
+        self._reused += 1
+        self._tell(proposal, measurement, reused_from=original)
+
+    def _tell(self, proposal: Proposal, measurement: Measurement, **more: Any) -> None:
+        values = self._objective.values(measurement)
+        if not all(math.isfinite(value) for value in values):
+            self._fail(proposal, f"objective values {values} are not all finite")
+            return
+        facts = records.facts(proposal.architecture, measurement=measurement, **more)
+        self._store.complete(proposal.number, facts, values)
+        key = proposal.architecture.key
+        if key in self._measured:
+            return
+        self._measured[key] = (proposal.number, measurement)
+        seen = self._objective.view(measurement)
+        reward = self._reward(seen.accuracy, seen.latency_ms)
+        self._best = reward if self._best is None else max(self._best, reward)
+
+    def _fail(self, proposal: Proposal, error: str) -> None:
+        self._failed += 1
+        self._store.fail(proposal.number, records.facts(proposal.architecture, error=error))
+        self._progress.say(f"trial {proposal.number} failed: {error}")
+        if self._failed >= HOPELESS and not self._measured:
+            raise UserError(f"stopped: the first {self._failed} trials all failed, last: {error}")
+
+    def _elapsed(self) -> float:
+        return self._clock() - self._start
+
+    def _show(self) -> None:
+        self._progress.show(
+            Status(
+                done=self._store.told,
+                total=self._run.settings.trials,
+                failed=self._failed,
+                reused=self._reused,
+                best_reward=self._best,
+                running=tuple((n, self._epochs.get(n, 0)) for n in sorted(self._running)),
+                epochs=self._task.recipe.epochs,
+                seconds_left=self._left(),
+            )
+        )
+
+    def _left(self) -> float | None:
+        """Seconds to go, if the trials to come are like those of this session."""
+        done, settings = self._store.told - self._done_before, self._run.settings
+        if done == 0:
+            return None
+        left = self._elapsed() / done * max(0, settings.trials - self._store.told)
+        if settings.max_time is None:
+            return left
+        return min(left, max(0.0, settings.max_time - self._elapsed()))

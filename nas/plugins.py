@@ -1,0 +1,107 @@
+"""Names to things: search spaces, controllers and runtimes, the built-in ones and outsiders' own.
+
+Our spaces are a literal table of strings, imported only when asked for; controllers and runtimes
+have such a table in their own packages. Any installed package adds to them with an entry point in
+the group ``nas.search_spaces`` (an instance of ``SearchSpace``), ``nas.controllers`` (called like
+``controllers.make``) or ``nas.runtimes`` (called with the device). A built-in name wins over an
+outsider's.
+"""
+
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Literal
+
+from nas.errors import UserError
+
+if TYPE_CHECKING:
+    import optuna
+    from search_spaces.space import SearchSpace
+
+    from latency.source import LatencySource
+
+Group = Literal["search_spaces", "controllers", "runtimes"]
+
+SPACES = {
+    "msd": "search_spaces.msd:MSD",
+    "msd-network": "search_spaces.msd:MSD_NETWORK",
+    "msd-layer": "search_spaces.msd:MSD_LAYER",
+}
+
+NOUNS = {"search_spaces": "search space", "controllers": "controller", "runtimes": "runtime"}
+
+
+def names(group: Group) -> tuple[str, ...]:
+    """Return every name of a group: ours as in their table, then outsiders' by alphabet."""
+    own = _own(group)
+    return own + tuple(sorted(entry_points(group=f"nas.{group}").names - set(own)))
+
+
+def space(name: str) -> "SearchSpace":
+    """Return the search space of that name.
+
+    Raises UserError naming the closest match and every name, where there is none.
+    """
+    found: SearchSpace = _load(SPACES[name]) if name in SPACES else _outside("search_spaces", name)
+    return found
+
+
+def controller(
+    name: str, space: Any = None, cost: Any = None, seed: int = 0, **options: Any
+) -> "optuna.samplers.BaseSampler":
+    """Make the controller of that name; the arguments are those of ``controllers.make``.
+
+    Raises UserError where there is no such name, and ControllerError where the options do not fit.
+    """
+    import controllers
+
+    make = controllers.make if name in controllers.names() else _outside("controllers", name)
+    found: optuna.samplers.BaseSampler = make(name, space=space, cost=cost, seed=seed, **options)
+    return found
+
+
+def runtime(name: str, device: str = "cpu") -> "LatencySource":
+    """Make the latency source that measures with this runtime on this device.
+
+    Raises UserError where there is no such name, and LatencyError where the device does not fit.
+    """
+    from latency import sources
+
+    if name in sources.RUNTIMES:
+        return sources.make(name, device)
+    found: LatencySource = _outside("runtimes", name)(device)
+    return found
+
+
+def unknown(noun: str, name: str, known: tuple[str, ...]) -> UserError:
+    """Return the error for a name that nothing has: the closest one and all, in one line."""
+    close = get_close_matches(name, known, n=1)
+    hint = f", did you mean {close[0]!r}?" if close else ""
+    return UserError(f"unknown {noun} {name!r}{hint} (there are: {', '.join(known)})")
+
+
+def _own(group: Group) -> tuple[str, ...]:
+    """The built-in names of a group."""
+    if group == "controllers":
+        import controllers
+
+        return controllers.names()
+    if group == "runtimes":
+        from latency.sources import RUNTIMES
+
+        return tuple(RUNTIMES)
+    return tuple(SPACES)
+
+
+def _load(target: str) -> Any:
+    """Import what "module:attribute" names."""
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _outside(group: Group, name: str) -> Any:
+    """What an installed package declares under a name. Raises UserError where none does."""
+    declared = entry_points(group=f"nas.{group}", name=name)
+    if not declared:
+        raise unknown(NOUNS[group], name, names(group))
+    return next(iter(declared)).load()

@@ -1,0 +1,49 @@
+"""From a controller to the next architecture, and the seeds that go with it."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import optuna
+
+if TYPE_CHECKING:
+    from nas.store import Store
+    from search_spaces.architecture import Architecture
+    from search_spaces.space import SearchSpace
+
+
+def derived_seed(seed: int, *parts: str | int) -> int:
+    """A seed below 2**31 for one purpose, the same wherever and whenever it is asked for."""
+    text = ":".join(str(part) for part in (seed, *parts))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An architecture that a trial is about."""
+
+    number: int
+    architecture: "Architecture"
+
+
+def propose(
+    store: "Store", sampler: optuna.samplers.BaseSampler, space: "SearchSpace"
+) -> Proposal:
+    """The next trial, already recorded as running.
+
+    Every decision is suggested in every trial: Optuna's samplers learn only over what all trials
+    have in common. The space then drops the decisions that do not count."""
+    trial = store.ask(sampler, space.distributions())
+    return Proposal(trial.number, space.architecture(trial.params))
+
+
+def refuse_unfit(
+    sampler: optuna.samplers.BaseSampler, space: "SearchSpace", directions: Sequence[str]
+) -> None:
+    """Asks once on a study that is thrown away; raises what the controller says against it."""
+    from nas.store import quiet
+
+    with quiet():
+        study = optuna.create_study(sampler=sampler, directions=list(directions))
+        study.ask(dict(space.distributions()))

@@ -1,0 +1,197 @@
+"""A run: the folder a search writes, and the only door to what it holds.
+
+    study.db      every trial (an Optuna study, unless the search names another storage)
+    search.yaml   all settings as resolved           latency.json   device, runtime, target
+    facts/        held-out answers of each trial     weights/       of the trials on the front
+    driver.lock   held while a search drives the run
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas import settings as settings_file
+from nas.errors import UserError
+from nas.settings import SearchSettings
+
+if TYPE_CHECKING:
+    from nas.objective import Objective
+    from nas.record import TrialRecord
+    from nas.rewards import Reward
+    from search_spaces.space import SearchSpace
+
+SETTINGS = "search.yaml"
+LATENCY = "latency.json"
+LOCK = "driver.lock"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Run:
+    """One search and what came of it. `latency`: device, runtime, conditions, target_ms, found."""
+
+    path: Path
+    settings: SearchSettings
+    latency: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def target_ms(self) -> float:
+        """The latency the reward aims at."""
+        return float(self.latency["target_ms"])
+
+    @property
+    def storage_url(self) -> str:
+        """Where the study is, in SQLAlchemy's words."""
+        return self.settings.storage or f"sqlite:///{self.path / 'study.db'}"
+
+    def space(self) -> "SearchSpace":
+        """What was searched. Raises UserError if this installation does not have it."""
+        from nas import plugins
+
+        return plugins.space(self.settings.space)
+
+    def reward(self) -> "Reward":
+        """The reward of this run at its target."""
+        return reward(self.settings, self.target_ms)
+
+    def objective(self) -> "Objective":
+        """What the run optimises."""
+        from nas.objective import Objective
+
+        return Objective.parse(self.settings.objective, self.reward())
+
+    def records(self) -> "list[TrialRecord]":
+        """All trials as they are recorded now, in order. Raises UserError if a file is damaged."""
+        from nas import records
+
+        return records.read(self)
+
+    def facts_path(self, trial: int) -> Path:
+        """Where the held-out answers of a trial are."""
+        return self.path / "facts" / f"{trial:05d}.npz"
+
+    def weights_path(self, trial: int) -> Path:
+        """Where the weights of a trial are while it is on the front."""
+        return self.path / "weights" / f"{trial:05d}.safetensors"
+
+    @contextlib.contextmanager
+    def driving(self) -> Iterator[None]:
+        """Holds the run for one driver; a second one gets a UserError that names the first.
+
+        The kernel lets go of the lock when its holder dies, however it dies."""
+        with (self.path / LOCK).open("a+", encoding="utf-8") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                raise UserError(f"run {self.name} is being driven by {holder}") from None
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+            file.flush()
+            try:
+                yield
+            finally:
+                file.truncate(0)
+
+
+def reward(settings: SearchSettings, target_ms: float) -> "Reward":
+    """The reward that settings ask for, at a target latency in milliseconds."""
+    from nas.rewards import Reward
+
+    return Reward.hard(target_ms) if settings.hard else Reward.soft(target_ms, settings.soft_w)
+
+
+def create(settings: SearchSettings, latency: dict[str, Any]) -> Run:
+    """Makes the folder of a new run. Raises UserError if one of this name is there."""
+    name = settings.name or free_name(settings)
+    refuse_existing(settings.out, name)
+    path = Path(settings.out) / name
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in ("facts", "weights"):
+            (path / folder).mkdir()
+    except FileExistsError:
+        raise UserError(f"{path} is not a new folder; choose another --name") from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be made ({error.strerror})") from None
+    run = Run(path.absolute(), settings.model_copy(update={"name": name}), latency)
+    write(path / LATENCY, json.dumps(latency, indent=2, allow_nan=False).encode())
+    save_settings(run)
+    return run
+
+
+def save_settings(run: Run) -> None:
+    """Writes `search.yaml`; a storage address may hold a password, so only its owner reads it."""
+    mode = 0o600 if run.settings.storage else 0o644
+    write(run.path / SETTINGS, run.settings.to_yaml().encode(), mode)
+
+
+def refuse_existing(out: str, name: str) -> None:
+    """Raises UserError if there is a run, or anything else, of this name."""
+    path = Path(out) / name
+    if (path / SETTINGS).exists():
+        raise UserError(f"run {path} exists; go on with 'nas resume {name}' or choose another name")
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UserError(f"{path} exists and is not a run; choose another name")
+
+
+def free_name(settings: SearchSettings) -> str:
+    """`SPACE-DATA-CONTROLLER`, with a number behind it from the second run on."""
+    stem = f"{settings.space}-{Path(settings.data).stem or 'data'}-{settings.controller}"
+    base = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in stem)
+    count = 1
+    while (Path(settings.out) / (name := base[:56] + (f"-{count}" if count > 1 else ""))).exists():
+        count += 1
+    return name
+
+
+def open_run(path: str | Path, out: str | Path = "results") -> Run:
+    """The run at a path, or of a name under `out`. Raises UserError if there is none."""
+    tried = (Path(path), Path(out) / path)
+    for folder in tried:
+        if (folder / SETTINGS).is_file():
+            return _read(folder.absolute())
+    raise UserError(f"no run {str(path)!r} (no {SETTINGS} in {tried[0]} or {tried[1]})")
+
+
+def runs(out: str | Path = "results") -> list[Run]:
+    """All runs under a folder, by name."""
+    return [_read(found.parent.absolute()) for found in sorted(Path(out).glob(f"*/{SETTINGS}"))]
+
+
+def _read(path: Path) -> Run:
+    options = settings_file.load(path / SETTINGS)
+    settings = settings_file.parse(options, str(path / SETTINGS))
+    try:
+        latency = json.loads((path / LATENCY).read_text(encoding="utf-8"))
+        run = Run(path, settings, latency)
+        assert run.target_ms > 0
+    except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
+        raise UserError(f"{path / LATENCY} is missing or damaged ({error!r})") from None
+    return run
+
+
+def write(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Writes a file so that a reader, or a crash, sees all of it or nothing."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,208 @@
+"""Searches from start to end: settings resolved, a run made or opened, the loop driven."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas import plugins, run as runs
+from nas import settings as settings_of
+from nas.errors import UserError
+from nas.interruption import Interruption
+from nas.objective import Objective
+from nas.progress import Progress, Silent
+from nas.proposals import refuse_unfit
+from nas.run import Run
+from nas.settings import SearchSettings
+
+if TYPE_CHECKING:
+    from latency.source import LatencySource
+    from nas.executors.protocol import Executor
+    from nas.loop import Loop, Task
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user stopped the search; `run` keeps every finished trial. The message says how to go on."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"stopped; go on with: {resume_command(run)}")
+        self.run = run
+
+
+def search(space: str = "msd", *, progress: Progress | None = None, **options: Any) -> Run:
+    """Searches a space and returns the finished run.
+
+    `options` are the fields of `SearchSettings`, such as trials=50, target_latency='2ms' (a plain number:
+    milliseconds), max_time='2h' (a plain number: seconds), workers=1, executor='inline'.
+
+    Raises UserError, SpaceError, ControllerError or LatencyError for wrong input, before anything is
+    written; Interrupted after Ctrl-C."""
+    return start(settings_of.parse({"space": space, **options}), progress or Silent())
+
+
+def start(settings: SearchSettings, progress: Progress) -> Run:
+    """Begins a new run and drives it to its end."""
+    space = plugins.space(settings.space)
+    sampler = plugins.controller(settings.controller, space=space, seed=settings.seed)
+    objective = Objective.parse(settings.objective, runs.reward(settings, 1.0))
+    refuse_unfit(sampler, space, objective.directions)
+    if settings.name is not None:
+        runs.refuse_existing(settings.out, settings.name)
+    source = plugins.runtime(settings.runtime, settings.device)
+    task = _task(settings, progress)
+    latency = _latency(settings, source, task, progress)
+    resolved = _resolved(settings, task, latency["target_ms"])
+    _refuse_known_study(resolved)
+    run = runs.create(resolved, latency)
+    progress.say(
+        f"run {run.path}: {run.settings.trials} trials by {settings.controller} on {task.data.source}, "
+        f"target latency {run.target_ms:.4g} ms ({latency['found']})"
+    )
+    with run.driving():
+        _drive(run, task, source, progress)
+    return run
+
+
+def resume(
+    run: Run | str | Path, trials: int | str | None = None, *, progress: Progress | None = None
+) -> Run:
+    """Goes on with a run: trials that were under way run again, then new ones until there are enough.
+
+    `trials`: how many in all, or '+50' for so many more. Raises UserError if the run is being
+    driven, and Interrupted after Ctrl-C."""
+    found = run if isinstance(run, Run) else runs.open_run(run)
+    progress = progress or Silent()
+    with found.driving():
+        total = _total(found, trials)
+        if total != found.settings.trials:
+            settings = found.settings.model_copy(update={"trials": total})
+            found = Run(found.path, settings, found.latency)
+            runs.save_settings(found)
+        source = plugins.runtime(found.settings.runtime, found.settings.device)
+        _drive(found, _task(found.settings, progress), source, progress)
+    return found
+
+
+def resume_command(run: Run) -> str:
+    """What to type to go on with a run."""
+    out = run.settings.out
+    return f"nas resume {run.name}" + ("" if out == "results" else f" --out {out}")
+
+
+def _total(run: Run, trials: int | str | None) -> int:
+    text = str(run.settings.trials if trials is None else trials)
+    number = text.removeprefix("+")
+    if not (number.isascii() and number.isdigit() and int(number) > 0):
+        raise UserError(f"trials {text!r}: give a number of trials in all, or +N for N more")
+    return run.settings.trials + int(number) if text.startswith("+") else int(number)
+
+
+def _task(settings: SearchSettings, progress: Progress) -> "Task":
+    """The data, read once here so that what is wrong with them shows before any trial."""
+    from nas.loop import Task
+    from nas.training.trial import cached
+
+    spec = settings.data_spec()
+    dataset = cached(spec)
+    if dataset.note:
+        progress.say(f"{dataset.name}: {dataset.note}")
+    return Task(spec, settings.recipe(dataset.image), dataset.image, len(dataset.classes))
+
+
+def _latency(
+    settings: SearchSettings, source: "LatencySource", task: "Task", progress: Progress
+) -> dict[str, Any]:
+    """What `latency.json` records: where and how latency is estimated, and the target."""
+    from nas.target import ARCHITECTURES, Target, from_random
+
+    target = Target(settings.target_latency, "given") if settings.target_latency else None
+    if target is None:
+        progress.say(f"no target latency: estimating {ARCHITECTURES} random architectures")
+        space = plugins.space(settings.space)
+        target = from_random(space, source, task.image, task.classes, settings.seed)
+    return {
+        "runtime": source.name,
+        "device": source.device,
+        "conditions": source.conditions(),
+        "target_ms": target.latency_ms,
+        "found": target.found,
+    }
+
+
+def _resolved(settings: SearchSettings, task: "Task", target_ms: float) -> SearchSettings:
+    """All options as they will be used, so that the file alone repeats the search."""
+    recipe = {name: getattr(task.recipe, name) for name in settings_of.RECIPE}
+    w = None if settings.hard else settings.soft_w
+    return settings.model_copy(
+        update={
+            **recipe,
+            "data": task.data.source,
+            "data_root": task.data.root,
+            "target_latency": target_ms,
+            "w": w,
+        }
+    )
+
+
+def _refuse_known_study(settings: SearchSettings) -> None:
+    from nas import store
+
+    name = settings.name or runs.free_name(settings)
+    if settings.storage is not None and store.holds(settings.storage, name):
+        where = store.without_password(settings.storage)
+        raise UserError(f"{where} already has a study {name!r}; choose another name")
+
+
+def _drive(run: Run, task: "Task", source: "LatencySource", progress: Progress) -> None:
+    from nas.loop import Loop
+    from nas.store import Store
+
+    interruption = Interruption()
+    store = Store(run.storage_url, run.name, run.objective().directions)
+    sampler = plugins.controller(
+        run.settings.controller, space=run.space(), seed=run.settings.seed
+    )
+    loop = Loop(run, task, store, sampler, source, interruption, progress, time.monotonic)
+    try:
+        with _executor(run, task, loop, interruption) as executor, interruption.listening():
+            loop.go(executor)
+    finally:
+        progress.close()
+    if interruption.requested:
+        raise Interrupted(run)
+
+
+@contextlib.contextmanager
+def _executor(
+    run: Run, task: "Task", loop: "Loop", interruption: Interruption
+) -> "Iterator[Executor]":
+    executor = _inline(loop, interruption) if run.settings.executor == "inline" else _ray(run, task, loop)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def _inline(loop: "Loop", interruption: Interruption) -> "Executor":
+    from latency.lane import Lane
+    from nas.executors.inline import InlineExecutor
+
+    lane = Lane()
+
+    @contextlib.contextmanager
+    def pause() -> Iterator[None]:
+        interruption.check()
+        with lane.training():
+            yield
+
+    return InlineExecutor(pause, loop.on_epoch)
+
+
+def _ray(run: Run, task: "Task", loop: "Loop") -> "Executor":
+    from nas.executors.ray_actors import RayExecutor
+
+    settings = run.settings
+    return RayExecutor(
+        settings.workers, settings.gpus_per_trial, settings.ray_address, task.data, loop.on_epoch
+    )

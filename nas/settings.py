@@ -1,0 +1,195 @@
+"""Every option of one search, as the user gave it and as it was resolved; the schema of `search.yaml`."""
+
+import dataclasses
+import math
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import model_validator
+
+from nas.errors import UserError
+
+if TYPE_CHECKING:
+    from nas.data.dataset import DataSpec
+    from nas.training.recipe import Recipe
+
+SCHEMA_VERSION = 1
+SOFT_W = -0.07  # MnasNet, section 3: doubling the latency is worth about 5 % of accuracy
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-z]+)")
+_SECONDS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+
+
+def duration_s(value: str | float) -> float:
+    """Seconds in '2h', '90s', '15m' or a plain number of seconds.
+
+    Raises UserError for zero, a negative number or a word without a unit."""
+    return _quantity(value, _SECONDS, "a duration such as 90s, 15m or 2h")
+
+
+def latency_ms(value: str | float) -> float:
+    """Milliseconds in '2ms', '1.5 ms', '800us' or a plain number of milliseconds.
+
+    Raises UserError for zero, a negative number or a word without a unit."""
+    return _quantity(value, _MILLISECONDS, "a latency such as 2ms or 800us")
+
+
+def _quantity(value: str | float, units: Mapping[str, float], wanted: str) -> float:
+    if isinstance(value, str):
+        match = _QUANTITY.fullmatch(value.strip().lower())
+        number = float(match[1]) * units[match[2]] if match and match[2] in units else math.nan
+    else:
+        number = math.nan if isinstance(value, bool) else float(value)
+    if not (math.isfinite(number) and number > 0):
+        raise UserError(f"{value!r} is not {wanted} (more than zero, with its unit)")
+    return number
+
+
+def _optional(parse: Any) -> BeforeValidator:
+    return BeforeValidator(lambda value: None if value is None else parse(value))
+
+
+Seconds = Annotated[
+    float | None, _optional(duration_s), PlainSerializer(lambda v: v if v is None else f"{v!r}s")
+]
+Milliseconds = Annotated[
+    float | None, _optional(latency_ms), PlainSerializer(lambda v: v if v is None else f"{v!r}ms")
+]
+
+
+def cores() -> int:
+    """How many cores this process may use: one training thread each."""
+    return len(os.sched_getaffinity(0))
+
+
+class SearchSettings(BaseModel):
+    """All options of `nas search`; `search.yaml` holds them as resolved, `--config` reads the same."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    space: str = "msd"
+    controller: str = "tpe"
+    trials: int = Field(24, ge=1)
+    max_time: Seconds = None  # no new trial starts after it
+    seed: int = Field(0, ge=0)
+
+    data: str = "digits"
+    data_root: str | None = None
+    image: int | None = None
+    limit: int | None = None  # training images, stratified; None: all
+
+    # What the recipe of a trial says is kept where these are None; it checks their ranges.
+    epochs: int | None = None
+    batch_size: int | None = None
+    lr: float | None = None
+    momentum: float | None = None
+    weight_decay: float | None = None
+    label_smoothing: float | None = None
+    flip: bool | None = None
+    crop: int | None = None
+
+    objective: str = "reward"
+    target_latency: Milliseconds = None  # None: found from random architectures
+    w: float | None = Field(None, le=0)  # None: -0.07, or the hard exponents
+    hard: bool = False
+    device: str = "cpu"
+    runtime: str = "torch"
+
+    executor: Literal["ray", "inline"] = "ray"
+    workers: int = Field(default_factory=cores, ge=1)
+    gpus_per_trial: float = Field(0.0, ge=0)
+    ray_address: str | None = None
+    storage: str | None = None
+    name: str | None = None
+    out: str = "results"
+
+    @model_validator(mode="after")
+    def _together(self) -> "SearchSettings":
+        if self.hard and self.w is not None:
+            raise UserError("w and hard exclude each other: hard means alpha 0, beta -1")
+        if self.ray_address is not None and self.executor != "ray":
+            raise UserError("ray_address needs executor ray")
+        if self.name is not None and not NAME.fullmatch(self.name):
+            raise UserError(
+                f"name {self.name!r} is not a run name: letters, digits, '.', '_' and '-', "
+                "at most 64, starting with a letter or digit"
+            )
+        return self
+
+    @property
+    def soft_w(self) -> float:
+        """The exponent of the soft reward; meaningless when `hard`."""
+        return SOFT_W if self.w is None else self.w
+
+    def data_spec(self) -> "DataSpec":
+        """Which images, found from any working directory."""
+        from nas.data.dataset import DataSpec
+
+        return DataSpec(self.data, self.image, self.data_root, limit=self.limit).absolute()
+
+    def recipe(self, image: tuple[int, int, int]) -> "Recipe":
+        """How a trial trains on images (channels, height, width). Raises UserError."""
+        from nas.training.recipe import short_recipe
+
+        given = {name: getattr(self, name) for name in RECIPE}
+        asked = {name: value for name, value in given.items() if value is not None}
+        return dataclasses.replace(short_recipe(image, self.epochs), **asked)
+
+    def to_yaml(self) -> str:
+        """The text of `search.yaml`; `load` gives the same settings back."""
+        import yaml
+
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+RECIPE = (
+    "epochs",
+    "batch_size",
+    "lr",
+    "momentum",
+    "weight_decay",
+    "label_smoothing",
+    "flip",
+    "crop",
+)
+
+
+def parse(options: Mapping[str, Any], where: str = "search") -> SearchSettings:
+    """Settings from a mapping; raises UserError with one line that names the first bad option."""
+    try:
+        return SearchSettings.model_validate(dict(options))
+    except ValidationError as error:
+        raise UserError(f"{where}: {_first(error)}") from None
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The options in a YAML file of this schema, checked; UserError names the file and the key."""
+    from nas import documents
+
+    options = documents.read(path)
+    version = options.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{path}: schema version {version!r}, this nas reads {SCHEMA_VERSION}; upgrade nas"
+        )
+    parse(options, str(path))
+    return options
+
+
+def _first(error: ValidationError) -> str:
+    """One line about the first thing wrong."""
+    first = error.errors()[0]
+    option = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"unknown option {option!r}; options are {', '.join(SearchSettings.model_fields)}"
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, UserError):
+        return f"{option.replace('_', ' ')} {cause}" if option else str(cause)
+    return f"{option} {first['input']!r}: {first['msg'][0].lower()}{first['msg'][1:]}"

@@ -1,0 +1,176 @@
+"""The record of a search: an Optuna study in a database, asked on in memory, written by one driver.
+
+Asking on the database costs a commit per decision, so proposals are made on an in-memory study loaded
+from it. A trial reaches the database in one transaction before its work is given out, and its outcome
+as one attribute, its place in the told order and one state write. After a crash the database wins.
+"""
+
+import contextlib
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.storages import InMemoryStorage, RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from nas.errors import UserError
+
+TOLD = "nas:told"  # 1, 2, 3... in the order outcomes were told
+ASKED_AFTER = "nas:asked_after"  # the last told when the proposal was made
+FACTS = "nas:facts"  # everything known of one finished trial, JSON
+
+_SQLITE = "sqlite:///"
+_SQLITE_HEADER = b"SQLite format 3\x00"
+
+
+class Store:
+    """One study, in memory to ask on and in the database to keep; numbers in both are equal.
+
+    Not thread-safe; one driver holds it under the run's lock."""
+
+    def __init__(self, url: str, study_name: str, directions: Sequence[str]) -> None:
+        """Opens the study, or creates it if the database has none of this name."""
+        self._kept = _storage(url)
+        self._study_id = _study_id(self._kept, study_name, directions)
+        self._memory = InMemoryStorage()
+        with quiet():
+            self.study = optuna.create_study(
+                storage=self._memory, study_name=study_name, directions=list(directions)
+            )
+        self._memory_id = self._memory.get_study_id_from_name(study_name)
+        for trial in self._kept.get_all_trials(self._study_id, deepcopy=False):
+            self._memory.create_new_trial(self._memory_id, template_trial=trial)
+
+    @property
+    def trials(self) -> list[FrozenTrial]:
+        """All trials in order of their number."""
+        return self._memory.get_all_trials(self._memory_id, deepcopy=False)
+
+    @property
+    def told(self) -> int:
+        """How many outcomes were told so far."""
+        return sum(trial.state.is_finished() for trial in self.trials)
+
+    def ask(
+        self,
+        sampler: optuna.samplers.BaseSampler,
+        distributions: Mapping[str, CategoricalDistribution],
+    ) -> FrozenTrial:
+        """A proposal of the sampler, already written to the database as running."""
+        self.study.sampler = sampler
+        with quiet():
+            trial = self.study.ask()
+            memory_id = self._trial_id(trial.number)
+            self._memory.set_trial_system_attr(memory_id, ASKED_AFTER, self.told)
+            for name, distribution in distributions.items():
+                trial.suggest_categorical(name, distribution.choices)
+        proposal = self._memory.get_trial(memory_id)
+        kept_id = self._kept.create_new_trial(self._study_id, template_trial=proposal)
+        kept = self._kept.get_trial(kept_id).number
+        assert kept == proposal.number, f"trial {proposal.number} is {kept} in the database"
+        return proposal
+
+    def complete(self, number: int, facts: Mapping[str, Any], values: Sequence[float]) -> None:
+        """Tells finite objective values of a trial and keeps its facts (strict JSON)."""
+        self._finish(number, facts, TrialState.COMPLETE, list(values))
+
+    def fail(self, number: int, facts: Mapping[str, Any]) -> None:
+        """Tells that a trial has no values."""
+        self._finish(number, facts, TrialState.FAIL, None)
+
+    def _finish(
+        self, number: int, facts: Mapping[str, Any], state: TrialState, values: list[float] | None
+    ) -> None:
+        told = self.told + 1
+        kept_id = self._kept.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        self._kept.set_trial_user_attr(kept_id, FACTS, dict(facts))
+        self._kept.set_trial_system_attr(kept_id, TOLD, told)
+        self._kept.set_trial_state_values(kept_id, state, values)
+        memory_id = self._trial_id(number)
+        self._memory.set_trial_user_attr(memory_id, FACTS, dict(facts))
+        self._memory.set_trial_system_attr(memory_id, TOLD, told)
+        with quiet():
+            self.study.tell(number, values, state=state)
+
+    def _trial_id(self, number: int) -> int:
+        return self._memory.get_trial_id_from_study_id_trial_number(self._memory_id, number)
+
+
+def read(url: str, study_name: str) -> list[FrozenTrial]:
+    """The trials of a study as the database has them now; nothing is written."""
+    storage = _storage(url, reading=True)
+    try:
+        study_id = storage.get_study_id_from_name(study_name)
+    except KeyError:
+        raise UserError(f"the storage has no study {study_name!r}") from None
+    trials: list[FrozenTrial] = storage.get_all_trials(study_id, deepcopy=False)
+    storage.engine.dispose()
+    return trials
+
+
+def holds(url: str, study_name: str) -> bool:
+    """Whether the database already has a study of this name."""
+    storage = _storage(url)
+    try:
+        storage.get_study_id_from_name(study_name)
+    except KeyError:
+        return False
+    finally:
+        storage.engine.dispose()
+    return True
+
+
+def _study_id(storage: RDBStorage, name: str, directions: Sequence[str]) -> int:
+    try:
+        return int(storage.get_study_id_from_name(name))
+    except KeyError:
+        members = [optuna.study.StudyDirection[direction.upper()] for direction in directions]
+        with quiet():
+            return int(storage.create_new_study(members, study_name=name))
+
+
+def _storage(url: str, reading: bool = False) -> RDBStorage:
+    if url.startswith(_SQLITE):
+        _check_file(Path(url.removeprefix(_SQLITE)), must_exist=reading)
+    waits: dict[str, Any] = {"timeout": 60} if url.startswith("sqlite") else {}
+    engine = {"connect_args": waits, "pool_pre_ping": not waits}
+    try:
+        with quiet():
+            return RDBStorage(url, engine_kwargs=engine, skip_table_creation=reading)
+    except Exception as error:  # SQLAlchemy, drivers and Optuna each raise their own classes
+        why = str(error).splitlines()[0] if str(error) else error.__class__.__name__
+        raise UserError(f"storage {without_password(url)} cannot be opened: {why}") from None
+
+
+def _check_file(path: Path, must_exist: bool) -> None:
+    """Optuna would create tables in an empty file and fail oddly in a damaged one."""
+    if not path.exists():
+        if must_exist:
+            raise UserError(f"{path} does not exist; the run has no record of its trials")
+        return
+    with path.open("rb") as file:
+        if file.read(len(_SQLITE_HEADER)) != _SQLITE_HEADER:
+            raise UserError(f"{path} is not an SQLite database; restore it from a copy")
+
+
+def without_password(url: str) -> str:
+    """The address of a database as it may be shown."""
+    scheme, slashes, rest = url.partition("://")
+    credentials, at, place = rest.rpartition("@")
+    return f"{scheme}{slashes}{credentials.partition(':')[0]}{at}{place}"
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Optuna without its notes on standard error; its verbosity is put back."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
