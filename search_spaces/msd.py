@@ -33,8 +33,8 @@ def global_decisions(max_scales: int) -> list[Decision]:
         Decision(
             "scales", (3, 2, 1, 4), "parallel resolutions, each half the last", None, _whole(8)
         ),
-        Decision("channels", (16, 8, 24), "of the first layer's scale 1", None, _whole()),
-        Decision("growth_rate", (6, 4, 8, 12), "channels that a layer adds", None, _whole()),
+        Decision("channels", (16, 8), "of the first layer's scale 1", None, _whole()),
+        Decision("growth_rate", (6, 4, 8), "channels that a layer adds", None, _whole()),
     ]
     for scale in range(1, max_scales + 1):
         reached = Condition("scales", tuple(range(scale, max_scales + 1))) if scale > 1 else None
@@ -142,7 +142,7 @@ class MultiScale(SearchSpace):
     def _block_decisions(self, block: int, extent: "_Extent") -> list[Decision]:
         scope, depths = f"block{block}.", tuple(range(1, extent.layers + 1))
         exists = Condition("blocks", tuple(range(block, extent.blocks + 1))) if block > 1 else None
-        decisions = [Decision(scope + "layers", (2, 1, 3, 4), "layers", exists, _whole(400))]
+        decisions = [Decision(scope + "layers", (2, 1, 3), "layers", exists, _whole(400))]
         if block < extent.blocks:
             followed = Condition("blocks", tuple(range(block + 1, extent.blocks + 1)))
             decisions.append(Decision(scope + "exit", (True, False), "exit at its end", followed))
@@ -164,7 +164,7 @@ class _Extent:
     layers: int
 
 
-_SEARCHED = _Extent(blocks=5, scales=4, layers=4)
+_SEARCHED = _Extent(blocks=5, scales=4, layers=3)
 
 MSD = MultiScale()
 MSD_NETWORK = MultiScale("network")

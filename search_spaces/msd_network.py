@@ -57,7 +57,11 @@ def first_scale(scheme: str, layer: int, layers: int, scales: int) -> int:
 
 
 class MultiScaleLayout:
-    """Places the blocks of one architecture, layer by layer, in the official order."""
+    """Places the blocks of one architecture, layer by layer, in the official order.
+
+    A dense layer appends growth channels to its state. Layers that are not dense widen the state
+    once a block, at its first layer, as in MnasNet: the block's layers are alike.
+    """
 
     def __init__(self, chosen: Mapping[str, Option], image: Image, classes: int) -> None:
         self.chosen, self.image, self.classes = cast(Mapping[str, Any], chosen), image, classes
@@ -78,7 +82,8 @@ class MultiScaleLayout:
         layer = count(1)
         for block in self.blocks:
             for position in range(1, self.chosen[f"block{block}.layers"] + 1):
-                self._layer(next(layer), f"block{block}.", f"block{block}.layer{position}.")
+                scopes = (f"block{block}.", f"block{block}.layer{position}.", "")
+                self._layer(next(layer), scopes, position == 1)
             if block == self.blocks[-1] or self.chosen[f"block{block}.exit"]:
                 self._exit()
         return BlockGraph(self.image, self.classes, tuple(self.nodes), tuple(self.exits))
@@ -100,16 +105,17 @@ class MultiScaleLayout:
             source = self.state[scale] = self._place(f"stem.scale{scale}", spec, source)
             given = self._channels(scale)
 
-    def _layer(self, layer: int, *scopes: str) -> None:
+    def _layer(self, layer: int, scopes: tuple[str, ...], opens_block: bool) -> None:
         first = first_scale(self.scheme, layer, self.layers, self.scales)
         last = first if self.scheme == "stride" else self.scales
         before = first_scale(self.scheme, layer - 1, self.layers, self.scales) if layer > 1 else 1
         old, self.state = self.state, {}
         choice = {
-            name: next(self.chosen[s + name] for s in (*scopes, "") if s + name in self.chosen)
+            name: next(self.chosen[s + name] for s in scopes if s + name in self.chosen)
             for name in ("op", "kernel", "se", "skip", "width")
         }
-        growth = max(1, round(self.chosen["growth_rate"] * choice["width"]))
+        grows = opens_block or choice["skip"] == "dense"
+        growth = max(1, round(self.chosen["growth_rate"] * choice["width"])) if grows else 0
         for scale in range(first, last + 1):
             finer = scale - 1 if scale > first or first > before else 0
             spec, inputs = self._scale_layer(scale, finer, growth, choice, old)

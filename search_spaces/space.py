@@ -55,9 +55,12 @@ class SearchSpace(ABC):
         self, architecture: Architecture, image: Image, classes: int, seed: int = 0
     ) -> "StagedNetwork":
         """Build the network, its weights drawn from ``seed``, for ``classes`` classes."""
+        from torch.random import fork_rng
+
         from search_spaces.network import StagedNetwork, initialise
 
-        network = StagedNetwork(self.blocks(architecture, image, classes))
+        with fork_rng(devices=[]):  # torch's own initial weights, replaced below, draw from it
+            network = StagedNetwork(self.blocks(architecture, image, classes))
         initialise(network, seed)
         return network
 

@@ -84,10 +84,13 @@ def facts(space: SearchSpace, architecture: Any) -> Any:
 
 
 @over_spaces
-def test_equal_keys_are_equal_networks_and_the_other_way_round(space: SearchSpace) -> None:
-    """300 pairs, most of them one decision apart. No miss is known among the listed spaces."""
+@pytest.mark.parametrize("count", [15, pytest.param(150, marks=pytest.mark.slow)])
+def test_equal_keys_are_equal_networks_and_the_other_way_round(
+    space: SearchSpace, count: int
+) -> None:
+    """Two pairs each, one of them a decision apart. No miss is known among the listed spaces."""
     rng = np.random.default_rng(3)
-    for architecture in sampled(space, 150, seed=3):
+    for architecture in sampled(space, count, seed=3):
         decision = space.decisions[rng.integers(len(space.decisions))]
         changed = space.parameters(architecture)
         changed[decision.name] = decision.options[rng.integers(len(decision.options))]
@@ -178,7 +181,7 @@ def test_size_is_the_number_of_settings(space: SearchSpace, order: int) -> None:
 
 @over_spaces
 def test_operators_of_blocks_equal_hooks_and_fvcore_on_the_network(space: SearchSpace) -> None:
-    for architecture in sampled(space, 10, seed=7):
+    for architecture in sampled(space, 4, seed=7):
         network = space.build(architecture, IMAGE, CLASSES).eval()
         staged = operators(network.graph)
         x: tuple[torch.Tensor, ...] = (torch.zeros(1, *IMAGE),)
@@ -227,7 +230,6 @@ def test_stages_run_one_by_one_give_what_the_network_gives(space: SearchSpace) -
 @over_spaces
 def test_weights_come_from_the_seed_alone(space: SearchSpace) -> None:
     architecture = sampled(space, 1)[0]
-    torch.manual_seed(0)
     before = torch.get_rng_state()
     first, again, other = (
         space.build(architecture, IMAGE, CLASSES, seed=seed).state_dict() for seed in (1, 1, 2)
@@ -243,7 +245,7 @@ def errors(space: SearchSpace) -> dict[str, Mapping[str, Any]]:
     chosen = whole["decisions"]
     return {
         "no decision 'colour'": whole | {"decisions": chosen | {"colour": "red"}},
-        f"{first} cannot be 'nonsense'": whole | {"decisions": chosen | {first: "nonsense"}},
+        f"{first} cannot be nonsense": whole | {"decisions": chosen | {first: "nonsense"}},
         f"{first} cannot be [1]": whole | {"decisions": chosen | {first: [1]}},
         f"'{first}' is missing": whole | {"decisions": {k: chosen[k] for k in chosen if k != first}},
         "no key 'shape'": whole | {"shape": 1},
