@@ -7,8 +7,9 @@ from nas import plugins
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from latency.source import LatencySource
     from search_spaces.architecture import Architecture
+
+    from latency.source import LatencySource
 
 Image = tuple[int, int, int]
 """Channels, height, width."""
@@ -18,9 +19,9 @@ Image = tuple[int, int, int]
 class Exit:
     """One exit, counted from 1; every figure is of the path from the image to it.
 
-    ``macs`` are multiply-accumulates of a network run stage by stage as its authors do, ``lazy_macs``
-    those of what this exit and the earlier ones need and no more, ``official_ops`` the count of the
-    MSDNet authors' code. ``latency_ms`` is None where no latency was asked for.
+    ``macs`` are the multiply-accumulates of a network run layer by layer, as its authors do,
+    ``lazy_macs`` those of what this exit and the earlier ones need and no more, ``official_ops``
+    the count of the MSDNet authors' code. ``latency_ms`` is None where it was not asked for.
     """
 
     exit: int

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from nas.errors import UserError
 from nas.exits import PolicyScore, best_policy, cheapest_policy
 from nas.measurement import Measurement
-from nas.reward import Reward
+from nas.rewards import Reward
 
 DIRECTIONS = {"accuracy": "maximize", "latency_ms": "minimize", "parameters": "minimize"}
 _EXAMPLE = "pareto:" + ",".join(DIRECTIONS)

@@ -1,8 +1,8 @@
 """Names to things: search spaces, controllers and runtimes, the built-in ones and outsiders' own.
 
-Our spaces are a literal table of strings, imported only when asked for; controllers and runtimes have
-such a table in their own packages. Any installed package adds to them with an entry point in the group
-``nas.search_spaces`` (an instance of ``SearchSpace``), ``nas.controllers`` (called like
+Our spaces are a literal table of strings, imported only when asked for; controllers and runtimes
+have such a table in their own packages. Any installed package adds to them with an entry point in the
+group ``nas.search_spaces`` (an instance of ``SearchSpace``), ``nas.controllers`` (called like
 ``controllers.make``) or ``nas.runtimes`` (called with the device). A built-in name wins over an
 outsider's.
 """
@@ -16,9 +16,9 @@ from nas.errors import UserError
 
 if TYPE_CHECKING:
     import optuna
+    from search_spaces.space import SearchSpace
 
     from latency.source import LatencySource
-    from search_spaces.space import SearchSpace
 
 Group = Literal["search_spaces", "controllers", "runtimes"]
 
@@ -32,7 +32,7 @@ NOUNS = {"search_spaces": "search space", "controllers": "controller", "runtimes
 
 
 def names(group: Group) -> tuple[str, ...]:
-    """Every name of a group: ours in the order of their table, then outsiders' in alphabetical order."""
+    """Return every name of a group: ours as in their table, then outsiders' by alphabet."""
     own = _own(group)
     return own + tuple(sorted(entry_points(group=f"nas.{group}").names - set(own)))
 
@@ -74,7 +74,7 @@ def runtime(name: str, device: str = "cpu") -> "LatencySource":
 
 
 def unknown(noun: str, name: str, known: tuple[str, ...]) -> UserError:
-    """The error for a name that nothing has: the closest known name and all of them, in one line."""
+    """Return the error for a name that nothing has: the closest one and all, in one line."""
     close = get_close_matches(name, known, n=1)
     hint = f", did you mean {close[0]!r}?" if close else ""
     return UserError(f"unknown {noun} {name!r}{hint} (there are: {', '.join(known)})")

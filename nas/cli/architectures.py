@@ -55,12 +55,14 @@ def _in_file(path: Path) -> Found:
 def _in_run(name: str, trial: str, out: Path) -> Found:
     from nas.results import record
     from nas.run import open_run
+    from nas.training.trial import cached
 
     run = open_run(name, out)
     architecture = record(run, trial).architecture
     if architecture is None:
         raise UserError(f"trial {trial} of run {name!r} has no architecture")
-    return Found(architecture, run.image, len(run.classes))
+    dataset = cached(run.settings.data_spec())
+    return Found(architecture, dataset.image, len(dataset.classes))
 
 
 def _published(name: str) -> Found:
@@ -69,4 +71,4 @@ def _published(name: str) -> Found:
         if name in space.published:
             return Found(space.published[name])
         known += space.published
-    raise plugins.unknown("architecture", name, tuple(known), "config files, RUN:TRIAL and")
+    raise plugins.unknown("config file, RUN:TRIAL or published network", name, tuple(known))

@@ -7,7 +7,8 @@ import typer
 
 from nas.cli.architectures import Arch, find
 from nas.cli.output import cell, show_json, show_table, show_text
-from nas.cli.values import RUNS, Json, Out, image as read_image
+from nas.cli.values import RUNS, Json, Out
+from nas.cli.values import image as read_image
 from nas.description import Description
 
 Latency = Annotated[bool, typer.Option("--latency", help="Measure the latency of every exit.")]
@@ -17,7 +18,9 @@ def describe(
     arch: Arch,
     image: Annotated[
         str | None,
-        typer.Option(metavar="CxHxW", help="Image shape, such as 3x32x32, or 32. Default: its own."),
+        typer.Option(
+            metavar="CxHxW", help="Image shape, such as 3x32x32, or 32. Default: its own."
+        ),
     ] = None,
     classes: Annotated[
         int | None, typer.Option(min=2, help="Number of classes. Default: its own, or 100.")

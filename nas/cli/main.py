@@ -1,6 +1,6 @@
 """The command ``nas``: its subcommands, and how it ends when something is wrong.
 
-A user's mistake is one line on standard error and exit code 2. A mistake of ours keeps its traceback.
+A user's mistake is one line on standard error and exit code 2; one of ours keeps its traceback.
 """
 
 import sys

@@ -1,0 +1,37 @@
+"""``nas export``: one network of a run as a file."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from nas.cli.output import show_json, show_text
+from nas.cli.values import RUNS, Json, Out, Run
+
+
+def export(
+    run: Run,
+    trial: Annotated[str, typer.Option(help="Number of the trial, or best.")] = "best",
+    form: Annotated[Literal["config"], typer.Option("--format", help="What to write.")] = "config",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="PATH", help="File, or folder to write into."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
+    out: Out = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Write a network of a run as a config file that rebuilds it exactly."""
+    from nas.config import save
+    from nas.export import config_of, destination
+    from nas.results import record
+    from nas.run import open_run
+
+    opened = open_run(run, out)
+    chosen = record(opened, trial)
+    path = destination(output, opened.name, chosen.trial, force)
+    save(config_of(opened, chosen), path)
+    if as_json:
+        show_json({"path": str(path), "format": form, "run": opened.name, "trial": chosen.trial})
+    else:
+        show_text(str(path))

@@ -1,0 +1,111 @@
+"""``nas runs``, ``status``, ``trials`` and ``pareto``: what a search has found."""
+
+from typing import TYPE_CHECKING, Any
+
+from nas.cli.output import cell, show_json, show_table, show_text
+from nas.cli.values import RUNS, Hard, Json, Out, Run, TargetLatency, Weight
+
+if TYPE_CHECKING:
+    from nas.objective import Objective
+
+FIGURES = ("accuracy", "latency_ms", "reward", "macs", "parameters")
+
+
+def runs(out: Out = RUNS, as_json: Json = False) -> None:
+    """List the runs."""
+    from nas.results import status as state_of
+    from nas.run import runs as every_run
+
+    found = [state_of(run) for run in every_run(out)]
+    if as_json:
+        show_json(found)
+        return
+    columns = ("run", "space", "controller", "objective", "complete", "failed", "best reward")
+    show_table(columns, [_in_short(state) for state in found])
+
+
+def status(run: Run, out: Out = RUNS, as_json: Json = False) -> None:
+    """Show how far a run is and the best it has found."""
+    from nas.results import status as state_of
+    from nas.run import open_run
+
+    found = state_of(open_run(run, out))
+    if as_json:
+        show_json(found)
+        return
+    counts = ", ".join(f"{count} {state}" for state, count in found["trials"].items())
+    show_text(f"{found['run']}: space {found['space']}, controller {found['controller']}")
+    show_text(f"trials: {counts}; {found['reused']} reused")
+    show_text(f"objective: {found['objective']}{_target(found)}")
+    if (best := found["best"]) is not None:
+        facts = ", ".join(
+            f"{name} {cell(best[name])}" for name in FIGURES if best[name] is not None
+        )
+        show_text(f"best: trial {best['trial']}, {facts}")
+    show_text(f"hypervolume: {cell(found['hypervolume'])}")
+
+
+def trials(run: Run, out: Out = RUNS, as_json: Json = False) -> None:
+    """Show every trial of a run."""
+    from nas import frame
+    from nas.results import trials as table
+    from nas.run import open_run
+
+    rows = frame.rows(table(open_run(run, out)))
+    if as_json:
+        show_json(rows)
+        return
+    columns = ("trial", "state", "key", *FIGURES, "epochs", "seconds", "reused_from", "error")
+    show_table(columns, [[row[name] for name in columns] for row in rows])
+
+
+def pareto(
+    run: Run,
+    target_latency: TargetLatency = None,
+    w: Weight = None,
+    hard: Hard = False,
+    out: Out = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Show the front, slowest last; another T or w scores it anew without training anything."""
+    from nas import frame
+    from nas.results import rescored
+    from nas.run import open_run
+    from nas.settings import latency_ms
+
+    target_ms = None if target_latency is None else latency_ms(target_latency)
+    opened = open_run(run, out)
+    objective = rescored(opened.objective(), target_ms, w, hard)
+    rows = frame.rows(frame.pareto(opened.records(), objective))
+    if as_json:
+        show_json(rows)
+    else:
+        _show_front(rows, objective)
+
+
+def _show_front(rows: list[dict[str, Any]], objective: "Objective") -> None:
+    columns = ("trial", "key", *FIGURES, "standard_error", "p95_ms", "worst_ms")
+    body = [[row[name] for name in columns] + [_thresholds(row)] for row in rows]
+    show_table((*columns, "thresholds"), body)
+    if objective.reward is not None and rows:
+        best = max(rows, key=lambda row: row["reward"])
+        target = cell(objective.reward.target_ms)
+        show_text(
+            f"\nbest reward at T = {target} ms: trial {best['trial']}, {cell(best['reward'])}"
+        )
+
+
+def _thresholds(row: dict[str, Any]) -> str:
+    return " ".join(f"{threshold:.3f}" for threshold in row["policy"]["thresholds"])
+
+
+def _in_short(state: dict[str, Any]) -> tuple[object, ...]:
+    trials, best = state["trials"], state["best"]
+    told = (state["run"], state["space"], state["controller"], state["objective"])
+    return (*told, trials["complete"], trials["failed"], best and best["reward"])
+
+
+def _target(state: dict[str, Any]) -> str:
+    if state["target_ms"] is None:
+        return ""
+    return f", T = {cell(state['target_ms'])} ms, exponents {state['alpha']} and {state['beta']}"

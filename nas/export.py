@@ -1,0 +1,104 @@
+"""One network of a run as a config that others can use."""
+
+import platform
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nas.config import SCHEMA_VERSION, Config, Metrics, Preprocessing, Provenance, exits_of
+from nas.errors import UserError
+from nas.record import TrialRecord
+
+if TYPE_CHECKING:
+    from nas.data.dataset import Dataset
+    from nas.exits import PolicyScore
+    from nas.measurement import Measurement
+    from nas.run import Run
+
+NAMED = ("nas-platform", "torch", "optuna")
+"""The distributions whose versions a config records, beside Python's."""
+
+
+def config_of(run: "Run", record: TrialRecord) -> Config:
+    """Return the config of a trial, its exit policy the one that the run's objective gives it.
+
+    Reads the run's data once, for the classes and the normalisation.
+
+    Raises UserError where the trial is not complete, or the run's data are no longer there.
+    """
+    from nas.training.trial import cached
+
+    if record.state != "complete" or record.architecture is None or record.measurement is None:
+        why = f" ({record.error})" if record.error else ""
+        raise UserError(f"trial {record.trial} of run {run.name!r} is {record.state}{why}")
+    dataset = cached(run.settings.data_spec())
+    seen = run.objective().view(record.measurement)
+    given = record.architecture.to_json()
+    return Config(
+        schema_version=SCHEMA_VERSION,
+        space=given["space"],
+        version=given["version"],
+        decisions=given["decisions"],
+        widened=tuple(given.get("widened", ())),
+        image=dataset.image,
+        classes=dataset.classes,
+        preprocessing=_preprocessing(dataset),
+        exits=exits_of(seen),
+        metrics=_metrics(run, record.measurement, seen),
+        recipe=run.settings.recipe(dataset.image).to_json(),
+        provenance=_provenance(run, record.trial, record.measurement.seed, dataset),
+    )
+
+
+def destination(asked: Path | None, run: str, trial: int, force: bool) -> Path:
+    """Return the file to write: the one asked for, or RUN-TRIAL.yaml in the folder asked for.
+
+    A folder that is missing is made. Raises UserError for a file that exists, unless ``force``, and
+    for a folder that cannot be.
+    """
+    asked = Path() if asked is None else asked
+    named = asked.suffix.lower() in (".yaml", ".yml") and not asked.is_dir()
+    path = asked if named else asked / f"{run}-{trial}.yaml"
+    if path.is_dir() or (path.exists() and not force):
+        raise UserError(f"{path} exists; give another name with -o, or --force to replace it")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path.parent}: no folder can be made there ({error.strerror})") from None
+    return path
+
+
+def _preprocessing(dataset: "Dataset") -> Preprocessing:
+    channels, *size = dataset.image
+    height, width = size
+    return Preprocessing(
+        resize=(height, width),
+        crop=(height, width),
+        colour="rgb" if channels == 3 else "grey",
+        mean=dataset.mean,
+        std=dataset.std,
+    )
+
+
+def _metrics(run: "Run", measured: "Measurement", seen: "PolicyScore") -> Metrics:
+    return Metrics(
+        accuracy=seen.accuracy,
+        standard_error=seen.standard_error,
+        latency_ms=seen.latency_ms,
+        p95_ms=seen.p95_ms,
+        worst_ms=seen.worst_ms,
+        exit_latency_ms=measured.exit_latency_ms,
+        exit_macs=measured.exit_macs,
+        parameters=measured.parameters,
+        device=run.latency["device"],
+        runtime=run.latency["runtime"],
+        conditions=run.latency["conditions"],
+    )
+
+
+def _provenance(run: "Run", trial: int, seed: int, dataset: "Dataset") -> Provenance:
+    data: dict[str, Any] = {"name": dataset.name, **run.settings.data_spec().to_json()}
+    if dataset.note:
+        data["note"] = dataset.note
+    versions = {"python": platform.python_version()} | {name: version(name) for name in NAMED}
+    return Provenance(run=run.name, trial=trial, seed=seed, versions=versions, data=data)

@@ -1,0 +1,107 @@
+"""What came of a run, for the command line and Python alike: views over its recorded facts."""
+
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from nas import frame
+from nas.errors import UserError
+from nas.measurement import Measurement
+from nas.objective import Objective
+from nas.record import TrialRecord
+from nas.rewards import Reward
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from nas.run import Run
+
+SOFT_W = -0.07
+STATES = ("complete", "pruned", "failed", "running")
+
+
+def trials(run: "Run") -> "pd.DataFrame":
+    """One row per trial; columns and units are those of ``nas.frame``."""
+    return frame.trials(run.records(), run.objective())
+
+
+def rescored(
+    objective: Objective, target_ms: float | None, w: float | None, hard: bool
+) -> Objective:
+    """The objective with another reward; what is None stays as the search had it.
+
+    Raises UserError for ``w`` beside ``hard``, for an exponent above zero, and where neither the
+    search nor the caller has a target latency (milliseconds).
+    """
+    if hard and w is not None:
+        raise UserError("--w and --hard exclude each other")
+    if target_ms is None and w is None and not hard:
+        return objective
+    known = objective.reward
+    if target_ms is None:
+        if known is None:
+            raise UserError(
+                "this run has no target latency to weigh against: give --target-latency"
+            )
+        target_ms = known.target_ms
+    if hard:
+        reward = Reward.hard(target_ms)
+    elif w is not None:
+        reward = Reward.soft(target_ms, w)
+    else:
+        reward = replace(known, target_ms=target_ms) if known else Reward.soft(target_ms, SOFT_W)
+    return replace(objective, reward=reward)
+
+
+def best(run: "Run") -> TrialRecord | None:
+    """The complete trial of the highest reward, or of the highest accuracy where there is none."""
+    objective = run.objective()
+    done = [(r, r.measurement) for r in run.records() if r.measurement and r.state == "complete"]
+    if not done:
+        return None
+    return max(done, key=lambda found: (*_merit(objective, found[1]), -found[0].trial))[0]
+
+
+def record(run: "Run", trial: str) -> TrialRecord:
+    """The trial of that number, or the ``best``.
+
+    Raises UserError where the run has no such trial.
+    """
+    if trial == "best":
+        if (found := best(run)) is None:
+            raise UserError(f"run {run.name!r} has no complete trial yet")
+        return found
+    records = {str(known.trial): known for known in run.records()}
+    if trial not in records:
+        last = f"0 to {len(records) - 1}, or 'best'" if records else "none yet"
+        raise UserError(f"run {run.name!r} has no trial {trial!r}; its trials are {last}")
+    return records[trial]
+
+
+def status(run: "Run") -> dict[str, Any]:
+    """Where a run stands, as JSON values; ``best`` is its row of the trials, or None."""
+    records, objective = run.records(), run.objective()
+    states = Counter(known.state for known in records)
+    found, reward = best(run), objective.reward
+    row = None if found is None else frame.rows(frame.trials([found], objective))[0]
+    return {
+        "run": run.name,
+        "space": run.settings.space,
+        "controller": run.settings.controller,
+        "objective": str(objective),
+        "target_ms": reward and reward.target_ms,
+        "w": reward.alpha if reward and reward.alpha == reward.beta else None,
+        "alpha": reward and reward.alpha,
+        "beta": reward and reward.beta,
+        "trials": {state: states[state] for state in STATES},
+        "reused": sum(known.reused_from is not None for known in records),
+        "best": row,
+        "hypervolume": frame.hypervolume(records, objective),
+    }
+
+
+def _merit(objective: Objective, measured: Measurement) -> tuple[float, float]:
+    seen = objective.view(measured)
+    if objective.reward is None:
+        return seen.accuracy, -seen.latency_ms
+    return objective.reward(seen.accuracy, seen.latency_ms), seen.accuracy
