@@ -23,7 +23,7 @@ Milliseconds = Annotated[float, Field(gt=0)]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Preprocessing(_Part):
@@ -175,7 +175,10 @@ def save(config: Config, path: Path | str) -> None:
 
 
 def load_architecture(path: Path | str) -> Architecture:
-    """Return the architecture in a config. Raises UserError as `load`, SpaceError as the space does."""
+    """Return the architecture in a config.
+
+    Raises UserError as `load`, SpaceError as the space does.
+    """
     return load(path).architecture()
 
 

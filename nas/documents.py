@@ -6,6 +6,7 @@ a UserError of one line that names the file.
 """
 
 import json
+from collections import Counter
 from collections.abc import Hashable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -31,7 +32,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def validate(model: type[Model], data: dict[str, Any], source: str) -> Model:
-    """Return the data as a `model`, types strict as in JSON. Raises UserError, `source` in front."""
+    """Return the data as a strict `model`. Raises UserError, one line that names `source`."""
     try:
         text = json.dumps(data, allow_nan=False)
     except ValueError:
@@ -50,10 +51,12 @@ def one_line(model: type[BaseModel], error: ValidationError) -> str:
         known = ", ".join(_fields(model, first["loc"][:-1]))
         return f"unknown key {where!r}; there are {known}"
     if first["type"] == "missing":
-        return f"the key {where!r} is missing"
-    message = first["msg"].removeprefix("Value error, ")
-    if not where:
-        return message
+        kind = "value" if isinstance(first["loc"][-1], int) else "key"
+        return f"the {kind} {where!r} is missing"
+    if first["type"] == "value_error":  # ours: it says itself what is wrong
+        message = first["msg"].removeprefix("Value error, ")
+        return f"{where}: {message}" if where else message
+    message = first["msg"]
     given = repr(first["input"])
     return f"{where}: {message[0].lower()}{message[1:]}, not {given[:60]}"
 
@@ -93,8 +96,7 @@ def _json(text: str, path: Path) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         mapping = dict(pairs)
         if len(mapping) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
             raise UserError(f"{path}: the key {twice!r} is given twice")
         return mapping
 
@@ -104,6 +106,10 @@ def _json(text: str, path: Path) -> Any:
         raise UserError(f"{path}: line {error.lineno}: not JSON ({error.msg})") from None
     except RecursionError:
         raise UserError(f"{path}: nested too deeply") from None
+    except UserError:
+        raise
+    except ValueError as error:  # an integer of 5,000 digits
+        raise UserError(f"{path}: not JSON ({error})") from None
 
 
 def _yaml(text: str, path: Path) -> Any:

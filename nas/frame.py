@@ -50,12 +50,11 @@ _BEYOND_WORST = 1.1  # the reference point lies a tenth beyond the worst seen
 
 
 def trials(records: Iterable[TrialRecord], objective: Objective) -> "pd.DataFrame":
-    """Make one row per trial, columns `COLUMNS`; figures under the policy that `objective` gives it."""
+    """Make one row per trial, columns `COLUMNS`, under the policy `objective` gives it."""
     rows = []
     for record in records:
-        measured = record.state == "complete" and record.measurement is not None
-        seen = objective.view(record.measurement) if measured and record.measurement else None
-        rows.append(_row(record, seen, objective))
+        measured = _measured(record)
+        rows.append(_row(record, objective.view(measured) if measured else None, objective))
     return _frame(rows, COLUMNS)
 
 
@@ -80,7 +79,7 @@ def pareto(records: Iterable[TrialRecord], objective: Objective) -> "pd.DataFram
 
 
 def tied(scores: Iterable[PolicyScore]) -> list[list[int]]:
-    """List, for each score, the others (from 0) whose accuracy its standard error cannot tell apart."""
+    """List for each score the others (from 0) that the standard errors cannot tell apart."""
     seen = list(scores)
     return [
         [j for j, other in enumerate(seen) if j != i and _cannot_tell(one, other)]
@@ -131,10 +130,15 @@ def _points(
     records: Iterable[TrialRecord],
 ) -> Iterator[tuple[TrialRecord, Measurement, PolicyScore]]:
     for record in records:
+        measured = _measured(record)
         # A reused measurement would only repeat the points of the trial that it comes from.
-        if record.state == "complete" and record.measurement and record.reused_from is None:
-            for seen in policy_scores(record.measurement):
-                yield record, record.measurement, seen
+        if measured is not None and record.reused_from is None:
+            for seen in policy_scores(measured):
+                yield record, measured, seen
+
+
+def _measured(record: TrialRecord) -> Measurement | None:
+    return record.measurement if record.state == "complete" else None
 
 
 def _cannot_tell(one: PolicyScore, other: PolicyScore) -> bool:

@@ -62,7 +62,7 @@ class HeldOut:
     def load(cls, path: Path) -> "HeldOut":
         """Read what `save` wrote. Raises UserError, naming the file, if it is not that."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return cls(arrays["confidence"], arrays["correct"])
         except FileNotFoundError:
             raise UserError(f"{path}: no such file of held-out facts") from None
@@ -100,7 +100,7 @@ class Measurement:
             raise ValueError(f"latencies must be finite and positive: {self.exit_latency_ms}")
 
     def accuracy_of_exit(self, k: int) -> float:
-        """Return the fraction of held-out images that exit k (from 0; -1 is the last) gets right."""
+        """Return the fraction of images that exit k (from 0; -1 is the last) gets right."""
         return float(self.held_out.correct[:, k].mean())
 
     def curve(self) -> tuple[tuple[float, float], ...]:
@@ -121,7 +121,10 @@ class Measurement:
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], held_out: HeldOut) -> "Measurement":
-        """Return the measurement whose `facts()` these are. Raises KeyError, ValueError or TypeError."""
+        """Return the measurement whose `facts()` these are.
+
+        Raises KeyError, ValueError or TypeError for what `facts` does not give.
+        """
         return cls(
             exit_latency_ms=tuple(float(ms) for ms in facts["exit_latency_ms"]),
             exit_macs=tuple(int(macs) for macs in facts["exit_macs"]),

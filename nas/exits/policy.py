@@ -76,16 +76,17 @@ def tally(held_out: HeldOut, thresholds: FloatArray) -> Tally:
     """Apply `thresholds` [policies, exits] to every image of `held_out`."""
     policies, exits = thresholds.shape
     # Compared in float32: numpy would round a threshold such as 0.9998 to a float16 of 1.0.
-    confidence = held_out.confidence.astype(np.float32)
+    confidence = np.ascontiguousarray(held_out.confidence.T, np.float32)
+    correct = np.ascontiguousarray(held_out.correct.T)
     limits = thresholds.astype(np.float32)
     left = np.zeros((policies, exits), np.int64)
     right = np.zeros(policies, np.int64)
     stays = np.ones((policies, held_out.images), np.bool_)
     for k in range(exits):
-        leaves = stays if k == exits - 1 else stays & (confidence[:, k] >= limits[:, k, None])
+        leaves = stays if k == exits - 1 else stays & (confidence[k] >= limits[:, k, None])
         left[:, k] = np.count_nonzero(leaves, axis=1)
-        right += np.count_nonzero(leaves & held_out.correct[:, k], axis=1)
-        stays = stays & ~leaves
+        right += np.count_nonzero(leaves & correct[k], axis=1)
+        stays = stays ^ leaves
     return Tally(left, right)
 
 
@@ -94,7 +95,7 @@ def reachable_worst(thresholds: Sequence[float], exit_latency_ms: Sequence[float
     worst = 0.0
     for threshold, latency_ms in zip(thresholds, exit_latency_ms, strict=True):
         if threshold <= 1.0:
-            worst = max(worst, latency_ms)
+            worst = max(worst, float(latency_ms))
         if threshold <= 0.0:
             break
     return worst
