@@ -1,18 +1,20 @@
-"""Timing several built networks in one interleaved campaign, stage by stage, on the CPU."""
+"""Timing several built networks in one interleaved campaign, block by block, on the CPU."""
 
 import gc
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
+from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from latency.protocol import Protocol, Samples, Visit
-from search_spaces.network import StagedNetwork
+from search_spaces.network import StagedBlocks, StagedNetwork
 
 Clock = Callable[[], int]
 """Nanoseconds since any fixed moment."""
@@ -41,41 +43,63 @@ def quiet() -> Iterator[None]:
             gc.enable()
 
 
+@contextmanager
+def stopwatch(network: StagedNetwork, clock: Clock) -> Iterator[list[int]]:
+    """Note in a list the time after every block of the network that runs."""
+    stamps: list[int] = []
+
+    def note(*_: Any) -> None:
+        stamps.append(clock())
+
+    stages = cast(Iterable[StagedBlocks], network.stages)
+    hooks = [block.register_forward_hook(note) for stage in stages for block in stage.blocks]
+    try:
+        yield stamps
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
 def run(
     subjects: Sequence[Subject],
     protocol: Protocol,
     rng: np.random.Generator,
     clock: Clock = time.perf_counter_ns,
 ) -> list[Samples]:
-    """Time every subject by the protocol; return its samples in ms, [rounds, repeats, stages]."""
-    with quiet():
-        visits = [protocol.visit(_pass_ms(subject, clock)) for subject in subjects]
-        rounds: list[list[list[list[float]]]] = [[] for _ in subjects]
+    """Time every subject by the protocol; return its samples in ms, [rounds, repeats, blocks]."""
+    with quiet(), ExitStack() as stack:
+        passes = [
+            partial(
+                timed_pass, subject, stack.enter_context(stopwatch(subject.network, clock)), clock
+            )
+            for subject in subjects
+        ]
+        visits = [protocol.visit(_pass_ms(once)) for once in passes]
+        taken: list[list[list[list[float]]]] = [[] for _ in subjects]
         for order in protocol.orders(len(subjects), rng):
             for index in order:
-                rounds[index].append(_visit(subjects[index], visits[index], clock))
-    return [np.array(taken, dtype=np.float64) for taken in rounds]
+                taken[index].append(_visit(passes[index], visits[index]))
+    return [np.array(rounds, dtype=np.float64) for rounds in taken]
 
 
-def _visit(subject: Subject, visit: Visit, clock: Clock) -> list[list[float]]:
-    for _ in range(visit.warm_up):
-        timed_pass(subject.network.stages, subject.image, clock)
-    return [timed_pass(subject.network.stages, subject.image, clock) for _ in range(visit.repeats)]
-
-
-def _pass_ms(subject: Subject, clock: Clock) -> float:
-    """Return the time of the second pass ever; the first one also sets up its kernels."""
-    for _ in range(2):
-        stages = timed_pass(subject.network.stages, subject.image, clock)
-    return sum(stages)
-
-
-def timed_pass(stages: Iterable[nn.Module], image: Tensor, clock: Clock) -> list[float]:
-    """Run the stages once on an image; return the milliseconds of each."""
-    state: tuple[Tensor, ...] = (image,)
-    stamps = [clock()]
-    for stage in stages:
+def timed_pass(subject: Subject, stamps: list[int], clock: Clock) -> list[float]:
+    """Run a subject once under its stopwatch; return the milliseconds of each block."""
+    state: tuple[Tensor, ...] = (subject.image,)
+    stamps[:] = [clock()]
+    for stage in subject.network.stages:
         _, *rest = stage(*state)
         state = tuple(rest)
-        stamps.append(clock())
+        stamps[-1] = clock()  # what a stage does after its last block is that block's work
     return [(after - before) / 1e6 for before, after in pairwise(stamps)]
+
+
+def _visit(once: Callable[[], list[float]], visit: Visit) -> list[list[float]]:
+    for _ in range(visit.warm_up):
+        once()
+    return [once() for _ in range(visit.repeats)]
+
+
+def _pass_ms(once: Callable[[], list[float]]) -> float:
+    """Return the time of the second pass ever; the first one also sets up its kernels."""
+    once()
+    return sum(once())

@@ -17,9 +17,9 @@ from latency.source import LatencyEstimate, PerExit
 from search_spaces.blocks import BlockGraph
 from search_spaces.operators import Operator, operators
 
-OVERHEAD_MS = 0.005
-MACS_PER_MS = 20e6
-BYTES_PER_MS = 10e6
+OVERHEAD_MS = 0.02
+MACS_PER_MS = 30e6
+BYTES_PER_MS = 20e6
 BYTES_PER_VALUE = 4
 
 

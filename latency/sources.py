@@ -21,7 +21,7 @@ DEVICES = {
 def make(runtime: str, device: str = "cpu") -> LatencySource:
     """Return the latency source of a runtime on a device.
 
-    Raises LatencyError for a runtime or device that does not exist; the message lists those that do.
+    Raises LatencyError for a runtime or device that does not exist, and lists those that do.
     """
     if runtime not in RUNTIMES:
         raise LatencyError(f"no runtime {runtime!r}: choose one of {', '.join(RUNTIMES)}")

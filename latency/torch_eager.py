@@ -56,7 +56,10 @@ class TorchEagerLatency:
             "preemptions": _switches() - switched,
             **_lane_facts(passage),
         }
-        return tuple(summarise(taken, self.protocol.quantile) for taken in samples)
+        return tuple(
+            summarise(taken, [len(stage.nodes) for stage in graph.stages()], self.protocol.quantile)
+            for taken, graph in zip(samples, graphs, strict=True)
+        )
 
     def conditions(self) -> dict[str, Any]:
         """Return runtime, protocol and host, and under ``last`` how the latest measurement went.

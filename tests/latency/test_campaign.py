@@ -27,7 +27,7 @@ class FakeTime:
 
 
 def subject(graph: BlockGraph, name: str, times_ms: list[float], clock: FakeTime) -> Subject:
-    """Return a real network whose stages move the clock by given times."""
+    """Return a real network whose blocks, two a stage, move the clock by given times."""
     network = StagedNetwork(graph).eval()
 
     def spend(index: int) -> None:
@@ -35,36 +35,53 @@ def subject(graph: BlockGraph, name: str, times_ms: list[float], clock: FakeTime
         if index == 0:
             clock.ran.append(name)
 
-    for index, stage in enumerate(network.stages):
-        stage.register_forward_hook(lambda *_, index=index: spend(index))
+    blocks = [block for stage in network.stages for block in stage.blocks]  # type: ignore[union-attr]
+    for index, block in enumerate(blocks):
+        block.register_forward_pre_hook(lambda *_, index=index: spend(index))
     return Subject(network, torch.zeros(1, *graph.image))
 
 
-def test_each_stage_gets_its_own_time(graph: BlockGraph) -> None:
+def test_each_block_gets_its_own_time(graph: BlockGraph) -> None:
     clock = FakeTime()
-    taken = campaign.timed_pass(
-        subject(graph, "a", [1.5, 0.25, 4.0], clock).network.stages, torch.zeros(1, 3, 8, 8), clock
-    )
-    assert taken == [1.5, 0.25, 4.0]
+    timed = subject(graph, "a", [1.5, 0.25, 4.0, 0.5, 3.0, 0.125], clock)
+    with campaign.stopwatch(timed.network, clock) as stamps:
+        for _ in range(2):
+            taken = campaign.timed_pass(timed, stamps, clock)
+            assert taken == [1.5, 0.25, 4.0, 0.5, 3.0, 0.125]
+    timed.network(timed.image)
+    assert len(stamps) == 7  # the stopwatch is off the network again
+
+
+def test_a_stage_pays_for_what_comes_after_its_blocks(graph: BlockGraph) -> None:
+    clock = FakeTime()
+    timed = subject(graph, "a", [1.0] * 6, clock)
+
+    def spend(*_: object) -> None:
+        clock.now_ns += 250_000
+
+    timed.network.stages[1].register_forward_hook(spend)
+    with campaign.stopwatch(timed.network, clock) as stamps:
+        taken = campaign.timed_pass(timed, stamps, clock)
+    assert taken == [1.0, 1.0, 1.0, 1.25, 1.0, 1.0]
 
 
 def test_samples_and_their_summary(graph: BlockGraph) -> None:
     clock = FakeTime()
     protocol = Protocol(rounds=4, warm_up=2, repeats=3)
     subjects = [
-        subject(graph, "a", [1.0, 1.0, 1.0], clock),
-        subject(graph, "b", [2.0, 0.5, 0.25], clock),
+        subject(graph, "a", [1.0] * 6, clock),
+        subject(graph, "b", [1.5, 0.5, 0.25, 0.25, 0.125, 0.125], clock),
     ]
     samples = campaign.run(subjects, protocol, np.random.default_rng(0), clock)
-    assert [taken.shape for taken in samples] == [(4, 3, 3), (4, 3, 3)]
-    latencies = [e.latency_ms for e in summarise(samples[1], protocol.quantile)]
+    assert [taken.shape for taken in samples] == [(4, 3, 6), (4, 3, 6)]
+    latencies = [e.latency_ms for e in summarise(samples[1], (2, 2, 2), protocol.quantile)]
     assert latencies == pytest.approx([2.0, 2.5, 2.75])
 
 
 def test_rounds_are_interleaved(graph: BlockGraph) -> None:
     clock = FakeTime()
     protocol = Protocol(rounds=3, warm_up=1, repeats=1)
-    subjects = [subject(graph, name, [1.0, 1.0, 1.0], clock) for name in "abcd"]
+    subjects = [subject(graph, name, [1.0] * 6, clock) for name in "abcd"]
     campaign.run(subjects, protocol, np.random.default_rng(0), clock)
     rounds = clock.ran[len(subjects) * 2 :]  # two passes each to set up
     visits = [rounds[start : start + 8] for start in range(0, len(rounds), 8)]
@@ -79,12 +96,12 @@ def test_slow_networks_are_passed_less_often(graph: BlockGraph) -> None:
     clock = FakeTime()
     protocol = Protocol(rounds=2, warm_up=3, repeats=5, visit_ms=40.0)
     subjects = [
-        subject(graph, "fast", [0.1, 0.1, 0.1], clock),
-        subject(graph, "slow", [90.0, 90.0, 90.0], clock),
+        subject(graph, "fast", [0.1] * 6, clock),
+        subject(graph, "slow", [50.0] * 6, clock),
     ]
     fast, slow = campaign.run(subjects, protocol, np.random.default_rng(0), clock)
-    assert fast.shape == (2, 5, 3)
-    assert slow.shape == (2, 1, 3)
+    assert fast.shape == (2, 5, 6)
+    assert slow.shape == (2, 1, 6)
     assert clock.ran.count("slow") == 2 + 2 * 2
 
 
@@ -95,22 +112,30 @@ def test_quiet_leaves_the_process_as_it_was(collecting: bool) -> None:
     was = gc.isenabled()
     (gc.enable if collecting else gc.disable)()
     try:
-        with pytest.raises(ZeroDivisionError), campaign.quiet():
-            assert torch.get_num_threads() == 1
-            assert not gc.isenabled()
-            assert torch.is_inference_mode_enabled()
-            raise ZeroDivisionError
-        assert torch.get_num_threads() == 2
-        assert gc.isenabled() is collecting
-        assert not torch.is_inference_mode_enabled()
+        seen: list[tuple[int, bool, bool]] = []
+        with pytest.raises(ZeroDivisionError):
+            fail_quietly(seen)
+        assert seen == [(1, False, True)]
+        assert settings() == (2, collecting, False)
     finally:
         (gc.enable if was else gc.disable)()
         torch.set_num_threads(threads)
 
 
+def fail_quietly(seen: list[tuple[int, bool, bool]]) -> None:
+    with campaign.quiet():
+        seen.append(settings())
+        raise ZeroDivisionError
+
+
+def settings() -> tuple[int, bool, bool]:
+    return torch.get_num_threads(), gc.isenabled(), torch.is_inference_mode_enabled()
+
+
 def test_a_stage_sees_the_state_of_the_one_before(graph: BlockGraph) -> None:
-    network = StagedNetwork(graph).eval()
+    timed = subject(graph, "a", [1.0] * 6, FakeTime())
     seen: list[Tensor] = []
-    network.stages[1].register_forward_pre_hook(lambda _, given: seen.extend(given))
-    campaign.timed_pass(network.stages, torch.zeros(1, 3, 8, 8), FakeTime())
+    timed.network.stages[1].register_forward_pre_hook(lambda _, given: seen.extend(given))
+    with campaign.stopwatch(timed.network, FakeTime()) as stamps:
+        campaign.timed_pass(timed, stamps, FakeTime())
     assert [tuple(tensor.shape) for tensor in seen] == [(1, 4, 8, 8)]

@@ -10,6 +10,8 @@ from latency.macs import BYTES_PER_MS, MACS_PER_MS, OVERHEAD_MS, MacsLatency, st
 from search_spaces.blocks import BlockGraph
 from search_spaces.operators import Operator
 
+GOLDEN = (0.10060746666666667, 0.20131173333333335, 0.30201600000000006)
+
 
 def test_the_law_by_hand(make_graph: Callable[[int, int], BlockGraph]) -> None:
     (estimate,) = MacsLatency().estimate(make_graph(1, 4))
@@ -27,7 +29,7 @@ def test_the_law_by_hand(make_graph: Callable[[int, int], BlockGraph]) -> None:
     assert estimate.how == "simulated"
 
 
-def test_the_figures_of_this_version(graph: BlockGraph) -> None:
+def test_the_prices_are_those_of_the_first_version(graph: BlockGraph) -> None:
     figures = [estimate.latency_ms for estimate in MacsLatency().estimate(graph)]
     assert figures == pytest.approx(GOLDEN, rel=1e-12)
 
@@ -58,7 +60,7 @@ def test_more_work_takes_longer(channels: int, size: int, kernel: int) -> None:
         )
 
     base = stage_ms([conv(channels, size, kernel)])
-    assert OVERHEAD_MS < base
+    assert base > OVERHEAD_MS
     assert base < stage_ms([conv(channels + 1, size, kernel)])
     assert base < stage_ms([conv(channels, size + 1, kernel)])
     assert base < stage_ms([conv(channels, size, kernel + 2)])

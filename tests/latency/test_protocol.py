@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from latency.protocol import Protocol, Samples, Visit, summarise
+from latency.source import PerExit
 
 TRUE_MS = np.array([1.2, 0.4, 2.5, 0.1])
+BLOCKS = (1, 2, 1)
+ENDS = [0, 2, 3]
 
 
 def trace(rng: np.random.Generator, slow_rounds: int, preempted: float) -> Samples:
@@ -21,8 +24,8 @@ def trace(rng: np.random.Generator, slow_rounds: int, preempted: float) -> Sampl
     slow = rng.permutation(protocol.rounds)[:slow_rounds]
     samples[slow] *= rng.uniform(1.2, 1.45, size=(slow_rounds, 1, 1))
     hit = rng.random(shape[:2]) < preempted
-    stage = rng.integers(len(TRUE_MS), size=shape[:2])
-    samples[np.nonzero(hit) + (stage[hit],)] += rng.uniform(1, 10, size=int(hit.sum()))
+    block = rng.integers(len(TRUE_MS), size=shape[:2])
+    samples[(*np.nonzero(hit), block[hit])] += rng.uniform(1, 10, size=int(hit.sum()))
     return samples
 
 
@@ -34,9 +37,9 @@ def test_disturbed_traces_give_the_true_latency(
     seed: int, slow_rounds: int, preempted: float
 ) -> None:
     samples = trace(np.random.default_rng(seed), slow_rounds, preempted)
-    estimates = summarise(samples, Protocol().quantile)
+    estimates = summarise(samples, BLOCKS, Protocol().quantile)
     found = [estimate.latency_ms for estimate in estimates]
-    np.testing.assert_allclose(found, np.cumsum(TRUE_MS), rtol=0.01)
+    np.testing.assert_allclose(found, np.cumsum(TRUE_MS)[ENDS], rtol=0.01)
 
 
 def test_the_usual_statistic_would_be_far_off() -> None:
@@ -45,8 +48,8 @@ def test_the_usual_statistic_would_be_far_off() -> None:
 
 
 def test_slow_rounds_widen_the_interval_upwards() -> None:
-    calm = summarise(trace(np.random.default_rng(1), 0, 0.0), 0.1)[-1]
-    slow = summarise(trace(np.random.default_rng(1), 4, 0.0), 0.1)[-1]
+    calm = summarise(trace(np.random.default_rng(1), 0, 0.0), BLOCKS, 0.1)[-1]
+    slow = summarise(trace(np.random.default_rng(1), 4, 0.0), BLOCKS, 0.1)[-1]
     assert calm.high_ms < 1.02 * calm.latency_ms
     assert slow.high_ms > 1.15 * slow.latency_ms
     assert slow.low_ms > 0.98 * slow.latency_ms
@@ -58,9 +61,14 @@ SAMPLES = st.tuples(st.integers(1, 6), st.integers(1, 6), st.integers(1, 5)).fla
 QUANTILES = st.floats(0, 0.99)
 
 
+def every(samples: Samples, quantile: float) -> PerExit:
+    """Summarise as if every block ended in an exit."""
+    return summarise(samples, [1] * samples.shape[2], quantile)
+
+
 @given(samples=SAMPLES, quantile=QUANTILES)
 def test_estimates_are_ordered(samples: Samples, quantile: float) -> None:
-    estimates = summarise(samples, quantile)
+    estimates = every(samples, quantile)
     assert len(estimates) == samples.shape[2]
     below = (0.0, 0.0, 0.0)
     for estimate in estimates:
@@ -71,10 +79,8 @@ def test_estimates_are_ordered(samples: Samples, quantile: float) -> None:
 
 
 @given(samples=SAMPLES, quantile=QUANTILES, factor=st.sampled_from((0.25, 0.5, 2.0, 8.0)))
-def test_the_unit_of_time_does_not_matter(
-    samples: Samples, quantile: float, factor: float
-) -> None:
-    one, other = summarise(samples, quantile), summarise(samples * factor, quantile)
+def test_the_unit_of_time_does_not_matter(samples: Samples, quantile: float, factor: float) -> None:
+    one, other = every(samples, quantile), every(samples * factor, quantile)
     for a, b in zip(one, other, strict=True):
         assert b.latency_ms == pytest.approx(factor * a.latency_ms)
         assert b.low_ms == pytest.approx(factor * a.low_ms)
@@ -86,17 +92,22 @@ def test_the_order_of_the_rounds_does_not_matter(
     samples: Samples, quantile: float, seed: int
 ) -> None:
     shuffled = np.random.default_rng(seed).permutation(samples, axis=0)
-    for a, b in zip(summarise(samples, quantile), summarise(shuffled, quantile), strict=True):
+    for a, b in zip(every(samples, quantile), every(shuffled, quantile), strict=True):
         assert a.latency_ms == pytest.approx(b.latency_ms)
         assert (a.low_ms, a.high_ms) == pytest.approx((b.low_ms, b.high_ms))
 
 
 @given(ms=st.floats(1e-4, 1e4), rounds=st.integers(1, 5), stages=st.integers(1, 5))
 def test_undisturbed_samples_leave_no_interval(ms: float, rounds: int, stages: int) -> None:
-    estimates = summarise(np.full((rounds, 3, stages), ms), 0.1)
+    estimates = every(np.full((rounds, 3, stages), ms), 0.1)
     for index, estimate in enumerate(estimates):
         assert estimate.latency_ms == pytest.approx((index + 1) * ms)
         assert estimate.low_ms == pytest.approx(estimate.high_ms)
+
+
+@given(samples=SAMPLES, quantile=QUANTILES)
+def test_an_exit_has_what_its_last_block_has(samples: Samples, quantile: float) -> None:
+    assert summarise(samples, [samples.shape[2]], quantile) == every(samples, quantile)[-1:]
 
 
 def test_slow_networks_get_fewer_passes() -> None:

@@ -4,13 +4,14 @@ import json
 import math
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from latency import lane, sources
+from latency import sources
 from latency.errors import LatencyError
 from latency.source import LatencyEstimate, LatencySource
 from search_spaces.blocks import BlockGraph
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 def source(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> LatencySource:
-    monkeypatch.setattr(lane.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return sources.make(request.param)
 
 
@@ -91,7 +92,9 @@ def test_every_runtime_has_devices() -> None:
 
 
 def test_the_table_and_the_lane_are_light() -> None:
-    code = "import sys, latency.sources, latency.lane, latency.protocol; print('torch' in sys.modules)"
+    code = (
+        "import sys, latency.sources, latency.lane, latency.protocol; print('torch' in sys.modules)"
+    )
     result = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

@@ -78,7 +78,7 @@ def test_conditions_tell_how_the_measurement_went(
     assert conditions["threads"] == 1
     assert conditions["torch"] == torch.__version__
     assert conditions["rounds"] == 2
-    assert conditions["quantile"] == 0.1
+    assert conditions["quantile"] == 0.0
     assert {"cpu", "caches", "governor", "kernel"} <= conditions["host"].keys()
     last = conditions["last"]
     assert last["networks"] == 2
