@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
-from controllers.errors import ControllerError
+from controllers.errors import check_whole
 from controllers.generations import ToldGenerations
 from controllers.per_trial import PerTrial
 
@@ -17,14 +17,21 @@ def random(space: "Space | None", cost: "Cost | None", seed: int) -> BaseSampler
     return PerTrial("random", seed, lambda fresh: RandomSampler(seed=fresh))
 
 
-def tpe(space: "Space | None", cost: "Cost | None", seed: int) -> BaseSampler:
+def tpe(space: "Space | None", cost: "Cost | None", seed: int, startup: int = 10) -> BaseSampler:
     """Tree-structured Parzen estimator (Bergstra et al. 2011; Watanabe 2023, arXiv 2304.11127).
 
-    Optuna's defaults: 10 random trials, then the best of 24 candidates; for one objective the
+    Optuna's defaults: after the random start, the best of 24 candidates; for one objective the
     decisions are modelled jointly, and trials that are still running are held to be bad ones so
     that parallel workers spread out. Takes one objective or several.
+
+    Args:
+        startup: completed trials before the model is asked; until then proposals are random.
+
+    Raises:
+        ControllerError: a startup that is no integer or below 0.
     """
-    return PerTrial("tpe", seed, lambda fresh: TPESampler(seed=fresh))
+    check_whole("startup", startup, least=0)
+    return PerTrial("tpe", seed, lambda fresh: TPESampler(seed=fresh, n_startup_trials=startup))
 
 
 def nsga2(
@@ -40,6 +47,5 @@ def nsga2(
     Raises:
         ControllerError: a population that is no integer or below 2.
     """
-    if not isinstance(population, int) or population < 2:
-        raise ControllerError(f"population {population!r}: it must be a whole number from 2 up")
+    check_whole("population", population, least=2)
     return PerTrial("nsga2", seed, lambda fresh: ToldGenerations(population, fresh))

@@ -18,7 +18,7 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
 from controllers.discretise import Axis, axes
-from controllers.errors import ControllerError
+from controllers.errors import ControllerError, check_whole
 from controllers.record import told
 from controllers.seeds import derive
 
@@ -36,8 +36,7 @@ def reinforce(space: "Space | None", cost: "Cost | None", seed: int, batch: int 
     Raises:
         ControllerError: a batch that is no integer or below 1.
     """
-    if not isinstance(batch, int) or batch < 1:
-        raise ControllerError(f"batch {batch!r}: it must be a whole number from 1 up")
+    check_whole("batch", batch, least=1)
     return Reinforce(space, seed, batch)
 
 

@@ -1,0 +1,167 @@
+"""What every controller in the table promises, and the platform's resume relies on."""
+
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.samplers import BaseSampler
+from optuna.trial import TrialState
+
+import controllers
+from tests.controllers.simulated import (
+    OPTIONS,
+    ToySpace,
+    accuracy,
+    ask,
+    fingerprint,
+    replayed,
+    search,
+)
+
+# 30 proposals with seed 7 and one worker. A change here changes what users' seeds mean.
+GOLDEN = {
+    "random": "f017e623077602ed",
+    "tpe": "9855a3840cc59ff7",
+    "nsga2": "9670a661f3c777e7",
+    "reinforce": "94db3122999328e3",
+}
+
+pytestmark = pytest.mark.filterwarnings("ignore:The value nan is not acceptable")
+
+every_controller = pytest.mark.parametrize("name", controllers.names())
+
+
+def maker(name: str, seed: int = 7) -> Callable[[], BaseSampler]:
+    return lambda: controllers.make(name, space=ToySpace(), seed=seed)
+
+
+@every_controller
+def test_same_seed_same_proposals(name: str) -> None:
+    study, _ = search(maker(name), trials=30)
+    assert fingerprint(study) == GOLDEN[name]
+
+
+@every_controller
+def test_another_seed_gives_other_proposals(name: str) -> None:
+    study, _ = search(maker(name, seed=8), trials=30)
+    assert fingerprint(study) != GOLDEN[name]
+
+
+@every_controller
+def test_a_kept_sampler_proposes_what_new_ones_do(name: str) -> None:
+    kept = maker(name)()
+    study, _ = search(lambda: kept, trials=30)
+    assert fingerprint(study) == GOLDEN[name]
+
+
+def test_same_proposals_in_another_process() -> None:
+    """Another process, other string hashes, other threads, other global random state."""
+    code = """
+import random, controllers, numpy, torch
+from tests.controllers.simulated import ToySpace, fingerprint, search
+torch.set_num_threads(2)
+for name in controllers.names():
+    random.seed(1), numpy.random.seed(1), torch.manual_seed(1)
+    make = lambda: controllers.make(name, space=ToySpace(), seed=7)
+    print(name, fingerprint(search(make, trials=30)[0]))
+"""
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONHASHSEED": "3", "PYTHONPATH": str(root)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert dict(line.split() for line in done.stdout.splitlines()) == GOLDEN
+
+
+@every_controller
+@pytest.mark.parametrize("workers", [1, 3])
+def test_replayed_record_gives_the_same_next_proposal(name: str, workers: int) -> None:
+    """Results out of order, some failed: at each point the next proposal is that of a fresh copy
+    of the record, from a new sampler, and from one that has served another study."""
+    study, before = search(maker(name), trials=36, workers=workers, value=sometimes_failing)
+    used = maker(name)()
+    for number in (0, 1, 9, 17, 28, 35):
+        recorded = study.trials[number]
+        asked_after = recorded.system_attrs["nas:asked_after"]
+        for sampler in (maker(name)(), used):
+            copy = replayed(before[number])
+            assert ask(copy, sampler, asked_after).params == recorded.params
+
+
+@every_controller
+def test_proposals_are_complete_and_valid(name: str) -> None:
+    kept = maker(name)()
+    study, _ = search(lambda: kept, trials=40, workers=2)
+    for trial in study.trials:
+        assert list(trial.params) == list(OPTIONS)
+        assert all(trial.params[decision] in options for decision, options in OPTIONS.items())
+        assert ToySpace().architecture(trial.params).key
+
+
+@every_controller
+def test_failed_and_nan_trials_are_survived(name: str) -> None:
+    kept = maker(name)()
+    study, _ = search(lambda: kept, trials=40, value=sometimes_failing)
+    states = [trial.state for trial in study.trials[:-1]]
+    assert states.count(TrialState.FAIL) == 13
+    assert states.count(TrialState.COMPLETE) == 26
+
+
+@every_controller
+def test_a_search_where_everything_failed_goes_on(name: str) -> None:
+    study, _ = search(maker(name), trials=15, value=lambda number, params: None)
+    assert len({str(trial.params) for trial in study.trials}) > 5
+
+
+@every_controller
+def test_infinite_values_are_survived(name: str) -> None:
+    def value(number: int, params: Mapping[str, Any]) -> float:
+        return math.inf if number % 4 == 0 else -math.inf if number % 4 == 1 else accuracy(params)
+
+    kept = maker(name)()
+    study, _ = search(lambda: kept, trials=40, value=value)
+    assert all(trial.params.keys() == OPTIONS.keys() for trial in study.trials)
+
+
+@every_controller
+def test_plain_optuna_study_with_numbers(name: str) -> None:
+    """As `sampler=` of a study that never heard of the platform."""
+
+    def objective(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", -1, 1)
+        n = trial.suggest_int("n", 1, 100, log=True)
+        return x**2 + abs(n - 10) / 100 + (trial.suggest_categorical("c", ["a", "b"]) == "a")
+
+    values = []
+    for _ in range(2):
+        study = optuna.create_study(sampler=controllers.make(name, seed=3))
+        study.optimize(objective, n_trials=25)
+        values.append([trial.value for trial in study.trials])
+    assert values[0] == values[1]
+    assert len(set(values[0])) > 10
+
+
+@pytest.mark.parametrize("name", ["tpe", "nsga2", "reinforce"])
+def test_learning_controllers_beat_their_own_start(name: str) -> None:
+    gains = [gain(maker(name, seed)()) for seed in range(4)]
+    assert min(gains) > 0
+    assert sum(gains) / 4 > 0.1
+
+
+def gain(sampler: BaseSampler) -> float:
+    """How far the mean of the last 20 of 80 trials lies above that of the first 10."""
+    study, _ = search(lambda: sampler, trials=80)
+    values = [accuracy(trial.params) for trial in study.trials]
+    return sum(values[-20:]) / 20 - sum(values[:10]) / 10
+
+
+def sometimes_failing(number: int, params: Mapping[str, Any]) -> float | None:
+    if number % 3 == 2:
+        return math.nan if number % 2 else None
+    return accuracy(params)
