@@ -1,0 +1,107 @@
+"""Frozen descriptions of blocks, and the graph in which an architecture places them; no torch."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from functools import cache
+from hashlib import sha256
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Image = tuple[int, int, int]
+"""Shape of an image: channels, height, width in pixels."""
+
+IMAGE = "x"
+"""The name under which nodes read the image."""
+
+
+class BlockSpec(ABC):
+    """Description of one block: its kind and its numbers. Subclasses are frozen dataclasses."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def module(self) -> "nn.Module":
+        """Build the block. It takes one tensor [batch, channels, height, width] per input."""
+
+    def numbers(self) -> tuple[Any, ...]:
+        """Return kind and numbers as a tuple; equal tuples describe the same block."""
+        return (type(self).__name__, *_fields_of(type(self))(self))
+
+
+@cache
+def _fields_of(kind: type) -> Any:
+    names = [field.name for field in fields(kind)]
+    get = attrgetter(*names)
+    return get if len(names) > 1 else lambda spec: (get(spec),)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A block in its place: ``inputs`` name the nodes (or the image) that it reads."""
+
+    name: str
+    spec: BlockSpec
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """The work between two exits: reads ``inputs`` from the state, leaves ``outputs`` in it."""
+
+    nodes: tuple[Node, ...]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    exit: str
+
+
+@dataclass(frozen=True, slots=True)
+class BlockGraph:
+    """The blocks of an architecture for one image shape, in the order of a layer-by-layer run.
+
+    ``exits`` name the nodes whose outputs are logits [batch, classes], first exit first.
+    Nodes that no exit reads may stand in the graph (the published networks have some); they count
+    as layer-by-layer cost and are never built.
+    """
+
+    image: Image
+    classes: int
+    nodes: tuple[Node, ...]
+    exits: tuple[str, ...]
+
+    def stages(self) -> tuple[Stage, ...]:
+        """Schedule the nodes lazily: stage k holds what exit k needs and no earlier exit needed.
+
+        This is MSDNet's lazy evaluation (ICLR 2018, section 4), for any graph.
+        """
+        first, last = self._needs()
+        produced = [IMAGE, *(node.name for node in self.nodes if node.name in first)]
+        first[IMAGE] = -1
+        stages = []
+        inputs: tuple[str, ...] = (IMAGE,)
+        for index, exit_name in enumerate(self.exits):
+            outputs = tuple(name for name in produced if first[name] <= index < last.get(name, -1))
+            nodes = tuple(node for node in self.nodes if first.get(node.name) == index)
+            stages.append(Stage(nodes, inputs, outputs, exit_name))
+            inputs = outputs
+        return tuple(stages)
+
+    def _needs(self) -> tuple[dict[str, int], dict[str, int]]:
+        """Return, per node that is read, the first and the last stage that needs it."""
+        first = {name: index for index, name in enumerate(self.exits)}
+        last: dict[str, int] = {}
+        for node in reversed(self.nodes):
+            stage = first.get(node.name)
+            if stage is None:
+                continue
+            for name in node.inputs:
+                first[name] = min(first.get(name, stage), stage)
+                last[name] = max(last.get(name, stage), stage)
+        return first, last
+
+    def digest(self) -> str:
+        """Return a short hash of blocks and connections, the same in every process."""
+        rows = [(node.spec.numbers(), node.inputs) for node in self.nodes]
+        return sha256(repr((rows, self.exits)).encode()).hexdigest()[:12]

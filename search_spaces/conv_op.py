@@ -1,0 +1,156 @@
+"""ConvOp: the ways in which a layer turns input channels into new features.
+
+The choices of MnasNet (CVPR 2019, section 3.2), with MSDNet's bottleneck (ICLR 2018), ShuffleNet's
+unit (CVPR 2018) and Inception-v3's asymmetric factorization (CVPR 2016) beside them.
+"""
+
+from dataclasses import dataclass
+from math import gcd
+from typing import TYPE_CHECKING
+
+from search_spaces.blocks import BlockSpec
+
+if TYPE_CHECKING:
+    from torch import nn
+
+CONV_OPS = (
+    "bottleneck",
+    "conv",
+    "sepconv",
+    "mbconv3",
+    "mbconv6",
+    "shuffle2",
+    "shuffle4",
+    "factorized",
+)
+SQUEEZED_FIRST = ("bottleneck", "factorized", "shuffle2", "shuffle4")
+"""The operations whose first 1x1 convolution is bounded by the bottleneck factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConvOp(BlockSpec):
+    """One operation with its numbers. ``hidden`` are the channels between its convolutions,
+    ``squeezed`` those inside squeeze-and-excitation; 0 where there are none.
+    """
+
+    op: str
+    in_channels: int
+    out_channels: int
+    kernel: int
+    stride: int
+    hidden: int
+    squeezed: int
+
+    def module(self) -> "nn.Module":
+        """Build the operation: [batch, in_channels, h, w] to [batch, out_channels, h/s, w/s]."""
+        from torch import nn
+
+        return nn.Sequential(*_BUILDERS[self.op.rstrip("0123456789")](self))
+
+
+def conv_op(
+    op: str, channels: tuple[int, int], kernel: int, stride: int, factor: int, se: float
+) -> ConvOp:
+    """Give an operation from ``channels`` (in, out) its numbers.
+
+    A bottleneck keeps min(in, factor * out) channels, as the official MSDNet code does. MBConv
+    expands what the layer gives out, since a dense state is already wide. Channels that a shuffle
+    unit's groups do not divide are rounded up.
+    """
+    given, out = channels
+    hidden = 0
+    if op in SQUEEZED_FIRST:
+        hidden = min(given, factor * out)
+    if op.startswith("mbconv"):
+        hidden = int(op[6:]) * out
+    if op.startswith("shuffle"):
+        groups = int(op[7:])
+        hidden = -(-hidden // groups) * groups
+    return ConvOp(op, given, out, kernel, stride, hidden, max(1, int(se * out)) if se else 0)
+
+
+def _gate(spec: ConvOp, channels: int) -> "list[nn.Module]":
+    from search_spaces.layers import SqueezeExcite
+
+    return [SqueezeExcite(channels, spec.squeezed)] if spec.squeezed else []
+
+
+def _bottleneck(spec: ConvOp) -> "list[nn.Module]":
+    from search_spaces.layers import conv_norm
+
+    square, stride = (spec.kernel, spec.kernel), (spec.stride, spec.stride)
+    return [
+        *conv_norm(spec.in_channels, spec.hidden),
+        *conv_norm(spec.hidden, spec.out_channels, square, stride),
+        *_gate(spec, spec.out_channels),
+    ]
+
+
+def _conv(spec: ConvOp) -> "list[nn.Module]":
+    from search_spaces.layers import conv_norm
+
+    square, stride = (spec.kernel, spec.kernel), (spec.stride, spec.stride)
+    return [
+        *conv_norm(spec.in_channels, spec.out_channels, square, stride),
+        *_gate(spec, spec.out_channels),
+    ]
+
+
+def _sepconv(spec: ConvOp) -> "list[nn.Module]":
+    from search_spaces.layers import conv_norm
+
+    square, stride, given = (spec.kernel, spec.kernel), (spec.stride, spec.stride), spec.in_channels
+    return [
+        *conv_norm(given, given, square, stride, groups=given),
+        *conv_norm(given, spec.out_channels),
+        *_gate(spec, spec.out_channels),
+    ]
+
+
+def _mbconv(spec: ConvOp) -> "list[nn.Module]":
+    from search_spaces.layers import conv_norm
+
+    square, stride, hidden = (spec.kernel, spec.kernel), (spec.stride, spec.stride), spec.hidden
+    return [
+        *conv_norm(spec.in_channels, hidden),
+        *conv_norm(hidden, hidden, square, stride, groups=hidden),
+        *_gate(spec, hidden),
+        *conv_norm(hidden, spec.out_channels, activation=False),
+    ]
+
+
+def _shuffle(spec: ConvOp) -> "list[nn.Module]":
+    from search_spaces.layers import ChannelShuffle, conv_norm
+
+    square, stride, hidden = (spec.kernel, spec.kernel), (spec.stride, spec.stride), spec.hidden
+    groups = int(spec.op[7:])
+    first, last = gcd(groups, spec.in_channels), gcd(groups, spec.out_channels)
+    return [
+        *conv_norm(spec.in_channels, hidden, groups=first),
+        *([ChannelShuffle(groups)] if first > 1 else []),
+        *conv_norm(hidden, hidden, square, stride, groups=hidden, activation=False),
+        *conv_norm(hidden, spec.out_channels, groups=last),
+        *_gate(spec, spec.out_channels),
+    ]
+
+
+def _factorized(spec: ConvOp) -> "list[nn.Module]":
+    from search_spaces.layers import conv_norm
+
+    row, column, hidden = (1, spec.kernel), (spec.kernel, 1), spec.hidden
+    return [
+        *conv_norm(spec.in_channels, hidden),
+        *conv_norm(hidden, hidden, row, (1, spec.stride)),
+        *conv_norm(hidden, spec.out_channels, column, (spec.stride, 1)),
+        *_gate(spec, spec.out_channels),
+    ]
+
+
+_BUILDERS = {
+    "bottleneck": _bottleneck,
+    "conv": _conv,
+    "sepconv": _sepconv,
+    "mbconv": _mbconv,
+    "shuffle": _shuffle,
+    "factorized": _factorized,
+}

@@ -1,0 +1,166 @@
+"""MSDNet's block and network: layers over several scales, exits on the coarsest (ICLR 2018).
+
+A layer holds one state per scale; every scale grows by features from its own state and from the
+next finer one. Exits read the coarsest scale at the ends of blocks. Any choice of the ``msd``
+space's decisions is laid out here, in the order in which the official code runs.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING, Any, cast
+
+from search_spaces.architecture import Option
+from search_spaces.blocks import IMAGE, BlockGraph, BlockSpec, Image, Node
+from search_spaces.conv_norm import ConvNorm
+from search_spaces.conv_op import ConvOp, conv_op
+from search_spaces.exits import head
+
+if TYPE_CHECKING:
+    from torch import nn
+
+# The block ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class ScaleLayer(BlockSpec):
+    """One layer at one scale: ``normal`` reads the scale's own state, ``down`` the finer one's."""
+
+    normal: ConvOp | None
+    down: ConvOp | None
+    skip: str
+
+    def module(self) -> "nn.Module":
+        """Build the layer: one state [batch, channels, h, w] per operation to the new state."""
+        from search_spaces.layers import MultiScaleLayer
+
+        return MultiScaleLayer(
+            self.normal.module() if self.normal else None,
+            self.down.module() if self.down else None,
+            self.skip,
+        )
+
+
+# The network -------------------------------------------------------------------------------------
+
+
+def first_scale(scheme: str, layer: int, layers: int, scales: int) -> int:
+    """Return the finest scale (from 1) that a layer (from 1) of ``layers`` keeps.
+
+    "max" and "min" are the official ``prune`` options (MSDNet section 4, network reduction): drop
+    a scale after each ceil(layers/scales) layers, or only in the last layers. "none" drops
+    nothing. "stride" is one path that moves to the next scale where "max" would drop one.
+    """
+    if scheme == "min":
+        return max(1, scales - (layers - layer))
+    return 1 if scheme == "none" else 1 + (layer - 1) // -(-layers // scales)
+
+
+class MultiScaleLayout:
+    """Places the blocks of one architecture, layer by layer, in the official order."""
+
+    def __init__(self, chosen: Mapping[str, Option], image: Image, classes: int) -> None:
+        self.chosen, self.image, self.classes = cast(Mapping[str, Any], chosen), image, classes
+        self.scheme: str = self.chosen["scheme"]
+        self.scales: int = self.chosen["scales"]
+        self.factors = [self.chosen[f"growth_factor.{s}"] for s in range(1, self.scales + 1)]
+        self.bottlenecks = bottleneck_factors(self.chosen["bottleneck_factors"], self.factors)
+        self.blocks = range(1, self.chosen["blocks"] + 1)
+        self.layers = sum(self.chosen[f"block{b}.layers"] for b in self.blocks)
+        self.width: int = self.chosen["channels"]
+        self.nodes: list[Node] = []
+        self.exits: list[str] = []
+        self.state: dict[int, str] = {}
+
+    def graph(self) -> BlockGraph:
+        """Return the blocks of the whole network."""
+        self._stem()
+        layer = count(1)
+        for block in self.blocks:
+            for position in range(1, self.chosen[f"block{block}.layers"] + 1):
+                self._layer(next(layer), f"block{block}.", f"block{block}.layer{position}.")
+            if block == self.blocks[-1] or self.chosen[f"block{block}.exit"]:
+                self._exit()
+        return BlockGraph(self.image, self.classes, tuple(self.nodes), tuple(self.exits))
+
+    def _place(self, name: str, spec: BlockSpec, *inputs: str) -> str:
+        self.nodes.append(Node(name, spec, inputs))
+        return name
+
+    def _channels(self, scale: int) -> int:
+        return self.width * cast(int, self.factors[scale - 1])
+
+    def _stem(self) -> None:
+        deep = self.chosen["stem"] == "conv7-pool"
+        stem = (7, 2, True, True) if deep else (3, 1, False, False)
+        given, source = self.image[0], IMAGE
+        for scale in range(1, 2 if self.scheme == "stride" else self.scales + 1):
+            kernel, stride, bias, pool = stem if scale == 1 else (3, 2, False, False)
+            spec = ConvNorm(given, self._channels(scale), kernel, stride, bias, pool)
+            source = self.state[scale] = self._place(f"stem.scale{scale}", spec, source)
+            given = self._channels(scale)
+
+    def _layer(self, layer: int, *scopes: str) -> None:
+        first = first_scale(self.scheme, layer, self.layers, self.scales)
+        last = first if self.scheme == "stride" else self.scales
+        before = first_scale(self.scheme, layer - 1, self.layers, self.scales) if layer > 1 else 1
+        old, self.state = self.state, {}
+        choice = {
+            name: next(self.chosen[s + name] for s in (*scopes, "") if s + name in self.chosen)
+            for name in ("op", "kernel", "se", "skip", "width")
+        }
+        growth = max(1, round(self.chosen["growth_rate"] * choice["width"]))
+        for scale in range(first, last + 1):
+            finer = scale - 1 if scale > first or first > before else 0
+            spec, inputs = self._scale_layer(scale, finer, growth, choice, old)
+            self.state[scale] = self._place(f"layer{layer}.scale{scale}", spec, *inputs)
+        self.width += growth
+        if self._is_followed_by_transition(layer, first > before):
+            self._transition(layer)
+
+    def _scale_layer(
+        self, scale: int, finer: int, growth: int, choice: dict[str, Any], old: dict[int, str]
+    ) -> tuple[ScaleLayer, list[str]]:
+        factor: int = self.factors[scale - 1]
+        dense = choice["skip"] == "dense" and scale in old
+        out = (growth if dense else self.width + growth) * factor
+        down_out = out if scale not in old else out // 2 if finer else 0
+        kernel, se = choice["kernel"], choice["se"]
+
+        def operation(source: int, out_channels: int, stride: int) -> ConvOp:
+            channels, bound = (self._channels(source), out_channels), self.bottlenecks[source - 1]
+            return conv_op(choice["op"], channels, kernel, stride, bound, se)
+
+        normal = operation(scale, out - down_out, 1) if scale in old else None
+        down = operation(finer, down_out, 2) if down_out else None
+        sources = [scale] * (normal is not None) + [finer] * (down is not None)
+        skip = choice["skip"] if normal else "none"
+        return ScaleLayer(normal, down, skip), [old[source] for source in sources]
+
+    def _is_followed_by_transition(self, layer: int, dropped: bool) -> bool:
+        if not self.chosen["compression"] or self.scheme == "none":
+            return False
+        thirds = (self.layers // 3, 2 * self.layers // 3)
+        return layer in thirds if self.scheme == "min" else dropped
+
+    def _transition(self, layer: int) -> None:
+        compressed = max(1, int(self.chosen["compression"] * self.width))
+        for scale, source in self.state.items():
+            factor = self.factors[scale - 1]
+            spec = ConvNorm(self._channels(scale), compressed * factor, 1)
+            self.state[scale] = self._place(f"transition{layer}.scale{scale}", spec, source)
+        self.width = compressed
+
+    def _exit(self) -> None:
+        coarsest = max(self.state)
+        spec = head(self.chosen["head"], self._channels(coarsest), self.classes)
+        name = f"exit{len(self.exits) + 1}"
+        self.exits.append(self._place(name, spec, self.state[coarsest]))
+
+
+def bottleneck_factors(setting: str, growth_factors: list[int]) -> list[int]:
+    """Return the bottleneck factor of each scale: "growth", one for all ("2"), or "1-2-4"."""
+    if setting == "growth":
+        return growth_factors
+    given = [int(factor) for factor in setting.split("-")]
+    return given * len(growth_factors) if len(given) == 1 else given

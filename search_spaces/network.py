@@ -1,0 +1,76 @@
+"""The network of an architecture: stages that stop at exits, each computing only what is new."""
+
+from torch import Generator, Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from search_spaces.blocks import BlockGraph, Stage
+
+
+class StagedBlocks(nn.Module):
+    """One stage: takes the state, returns the logits of its exit and the next state."""
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__()
+        self.stage = stage
+        self.blocks = nn.ModuleList(node.spec.module() for node in stage.nodes)
+
+    def forward(self, *state: Tensor) -> tuple[Tensor, ...]:
+        """Map the state, tensors [batch, ...], to (logits [batch, classes], *next state)."""
+        values = dict(zip(self.stage.inputs, state, strict=True))
+        for node, block in zip(self.stage.nodes, self.blocks, strict=True):
+            values[node.name] = block(*(values[name] for name in node.inputs))
+        return (values[self.stage.exit], *(values[name] for name in self.stage.outputs))
+
+
+class StagedNetwork(nn.Module):
+    """A network with exits, built from a block graph.
+
+    ``stages[i](*state)`` returns ``(logits, *state)``; the first state is ``(x,)``, x of shape
+    [batch, channels, height, width]. Stage i computes what exit i needs beyond the stages before
+    it; finer features that only later exits read stay in the state uncomputed.
+    """
+
+    def __init__(self, graph: BlockGraph) -> None:
+        super().__init__()
+        self.graph = graph
+        self.stages = nn.ModuleList(StagedBlocks(stage) for stage in graph.stages())
+
+    def state_names(self, index: int) -> tuple[str, ...]:
+        """Return the names of the tensors that stage ``index`` takes."""
+        return self.graph.stages()[index].inputs
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the logits [batch, classes] of every exit, first exit first."""
+        state: tuple[Tensor, ...] = (x,)
+        logits = []
+        for stage in self.stages:
+            answer, *rest = stage(*state)
+            state = tuple(rest)
+            logits.append(answer)
+        return logits
+
+    def training_losses(self, x: Tensor, y: Tensor, label_smoothing: float = 0.0) -> list[Tensor]:
+        """Return the scalar losses whose sum is trained: one cross-entropy per exit.
+
+        x: [batch, channels, height, width], y: int64 [batch]. All exits weigh 1, as in MSDNet
+        (ICLR 2018, section 4).
+        """
+        return [cross_entropy(answer, y, label_smoothing=label_smoothing) for answer in self(x)]
+
+
+def initialise(network: nn.Module, seed: int) -> None:
+    """Draw the weights from ``seed`` alone: He normal (fan-out) convolutions, zero biases.
+
+    Source: MSDNet's Lua code (convolutions); linear layers normal with deviation 1/sqrt(inputs).
+    """
+    generator = Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(
+                module.weight, mode="fan_out", nonlinearity="relu", generator=generator
+            )
+        elif isinstance(module, nn.Linear):
+            deviation = module.in_features**-0.5
+            nn.init.normal_(module.weight, std=deviation, generator=generator)
+        if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
+            nn.init.zeros_(module.bias)

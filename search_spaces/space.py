@@ -1,0 +1,274 @@
+"""A search space: decisions in, architectures and their blocks out. What every family shares."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cached_property
+from math import prod
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from search_spaces.architecture import Architecture, Decision, Option, counts
+from search_spaces.blocks import BlockGraph, Image
+from search_spaces.errors import SpaceError
+
+if TYPE_CHECKING:
+    from optuna.distributions import CategoricalDistribution
+
+    from search_spaces.network import StagedNetwork
+
+KEY_IMAGE: Image = (3, 32, 32)
+KEY_CLASSES = 10
+
+
+class SearchSpace(ABC):
+    """A family of networks as decisions.
+
+    A family gives ``name``, ``version`` (raised when the same decisions build another network),
+    ``reference``, ``decisions``, ``published`` and ``blocks``; all else is here, once.
+    """
+
+    name: str
+    version: int
+    reference: ClassVar[str]
+    decisions: tuple[Decision, ...]
+
+    @abstractmethod
+    def blocks(self, architecture: Architecture, image: Image, classes: int) -> BlockGraph:
+        """Return the blocks of an architecture for images (channels, height, width)."""
+
+    @property
+    @abstractmethod
+    def published(self) -> Mapping[str, Architecture]:
+        """The family's networks of the literature, by name."""
+
+    def canonical(self, choices: dict[str, Option]) -> dict[str, Option]:
+        """Set decisions without effect to their first option. Families override it."""
+        return choices
+
+    def decisions_for(self, choices: Mapping[str, Option]) -> tuple[Decision, ...]:
+        """Return the decisions that ``choices`` may set; more than searched for a widened point."""
+        return self.decisions
+
+    def build(
+        self, architecture: Architecture, image: Image, classes: int, seed: int = 0
+    ) -> "StagedNetwork":
+        """Build the network, its weights drawn from ``seed``, for ``classes`` classes."""
+        from search_spaces.network import StagedNetwork, initialise
+
+        network = StagedNetwork(self.blocks(architecture, image, classes))
+        initialise(network, seed)
+        return network
+
+    def architecture(
+        self, choices: Mapping[str, Option], widened: tuple[str, ...] = ()
+    ) -> Architecture:
+        """Make an architecture of ``choices``: inactive ones dropped, ineffective ones canonical.
+
+        Decisions named in ``widened`` may take any value of their domain. Raises SpaceError that
+        names the bad value and the options.
+        """
+        decisions = self.decisions_for(choices)
+        self._refuse_unknown(choices, decisions)
+        chosen: dict[str, Option] = {}
+        for decision in decisions:
+            if counts(decision, chosen):
+                chosen[decision.name] = self._value(decision, choices, decision.name in widened)
+        chosen = self.canonical(chosen)
+        searched = {decision.name: decision for decision in self.decisions}
+        return self._keyed(
+            tuple(chosen.items()),
+            tuple(
+                name
+                for name, value in chosen.items()
+                if name not in searched or not _has_option(searched[name], value)
+            ),
+        )
+
+    def point(self, choices: Mapping[str, Option]) -> Architecture:
+        """Make a fixed architecture, any value of whose decisions may lie beyond the options."""
+        return self.architecture(choices, widened=tuple(choices))
+
+    def from_json(self, data: Mapping[str, Any]) -> Architecture:
+        """Read what ``Architecture.to_json`` wrote.
+
+        Raises SpaceError for another space or version, unknown keys, and values outside the space.
+        """
+        if extra := set(data) - {"space", "version", "decisions", "widened"}:
+            raise SpaceError(f"an architecture has no key {min(extra)!r}")
+        if data.get("space") != self.name:
+            raise SpaceError(
+                f"this architecture is of space {data.get('space')!r}, not {self.name}"
+            )
+        if data.get("version") != self.version:
+            raise SpaceError(
+                f"this architecture is of version {data.get('version')!r} of space {self.name}; "
+                f"this installation has version {self.version}"
+            )
+        decisions, widened = data.get("decisions"), data.get("widened", [])
+        if not isinstance(decisions, Mapping) or not isinstance(widened, list | tuple):
+            raise SpaceError("an architecture needs 'decisions', a mapping from name to option")
+        return self.architecture(decisions, widened=tuple(widened))
+
+    def active(self, choices: Mapping[str, Option]) -> frozenset[str]:
+        """Return the names of the decisions that count under ``choices``."""
+        chosen: dict[str, Option] = {}
+        for decision in self.decisions_for(choices):
+            if counts(decision, chosen):
+                chosen[decision.name] = choices[decision.name]
+        return frozenset(chosen)
+
+    def parameters(self, architecture: Architecture) -> dict[str, Option]:
+        """Return an option for every decision; inactive ones stand at their first."""
+        chosen = architecture.decisions()
+        return {d.name: chosen.get(d.name, d.options[0]) for d in self.decisions_for(chosen)}
+
+    def sample(self, rng: np.random.Generator) -> Architecture:
+        """Draw an architecture: each active decision uniformly over its options."""
+        return self.architecture(self._draw({}, rng))
+
+    def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
+        """Change one active decision; decisions that this makes count are drawn.
+
+        The network differs from the given one wherever the space holds another nearby.
+        """
+        for _ in range(32):
+            given = architecture.decisions()
+            movable = [d for d in self.decisions if d.name in given and len(d.options) > 1]
+            decision = movable[rng.integers(len(movable))]
+            others = [o for o in decision.options if o != given[decision.name]]
+            given[decision.name] = others[rng.integers(len(others))]
+            mutant = self.architecture(self._draw(given, rng))
+            if mutant.key != architecture.key:
+                break
+        return mutant
+
+    def crossover(
+        self, first: Architecture, second: Architecture, rng: np.random.Generator
+    ) -> Architecture:
+        """Take each decision from one of two parents, at random (uniform crossover)."""
+        parents = (first.decisions(), second.decisions())
+        mixed: dict[str, Option] = {}
+        for decision in self.decisions:
+            values = [p[decision.name] for p in parents if decision.name in p]
+            if values:
+                mixed[decision.name] = values[rng.integers(len(values))]
+        return self.architecture(self._draw(mixed, rng))
+
+    def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
+        """Yield the architectures that differ in one active decision, in the space's order."""
+        given = architecture.decisions()
+        seen = {architecture.key}
+        for decision in self.decisions:
+            if decision.name not in given:
+                continue
+            for option in decision.options:
+                changed = self._filled(given | {decision.name: option})
+                neighbour = self.architecture(changed)
+                if neighbour.key not in seen:
+                    seen.add(neighbour.key)
+                    yield neighbour
+
+    def encode(self, architecture: Architecture) -> "np.ndarray[Any, np.dtype[np.float32]]":
+        """Return a one-hot vector over all options of all decisions, zeros where inactive."""
+        chosen = architecture.decisions()
+        code = np.zeros(len(self._columns), dtype=np.float32)
+        for name, option in chosen.items():
+            code[self._columns[name, type(option) is bool, option]] = 1.0
+        return code
+
+    def size(self) -> int:
+        """Return the exact number of settings of the active decisions.
+
+        Conditions form a forest, so the count is a product of sums. Settings that build the same
+        network (``canonical``) count one by one.
+        """
+        children: dict[str, list[Decision]] = {}
+        for decision in self.decisions:
+            if decision.condition:
+                children.setdefault(decision.condition.decision, []).append(decision)
+
+        def settings(decision: Decision) -> int:
+            below = children.get(decision.name, [])
+            return sum(
+                prod(settings(c) for c in below if c.condition and option in c.condition.options)
+                for option in decision.options
+            )
+
+        return prod(settings(d) for d in self.decisions if d.condition is None)
+
+    def distributions(self) -> "dict[str, CategoricalDistribution]":
+        """Return one fixed dict of all decisions for Optuna, inactive ones included.
+
+        Optuna's TPE, GP and NSGA-II learn only over what every trial suggested.
+        """
+        from optuna.distributions import CategoricalDistribution
+
+        return {d.name: CategoricalDistribution(d.options) for d in self.decisions}
+
+    @cached_property
+    def _columns(self) -> dict[tuple[str, bool, Option], int]:
+        pairs = [(d.name, type(o) is bool, o) for d in self.decisions for o in d.options]
+        return {pair: column for column, pair in enumerate(pairs)}
+
+    def _keyed(
+        self, choices: tuple[tuple[str, Option], ...], widened: tuple[str, ...]
+    ) -> Architecture:
+        bare = Architecture(self.name, self.version, choices, "", widened)
+        digest = self.blocks(bare, KEY_IMAGE, KEY_CLASSES).digest()
+        return Architecture(self.name, self.version, choices, digest, widened)
+
+    def _draw(self, given: Mapping[str, Option], rng: np.random.Generator) -> dict[str, Option]:
+        chosen: dict[str, Option] = {}
+        for decision in self.decisions:
+            if counts(decision, chosen):
+                chosen[decision.name] = (
+                    given[decision.name]
+                    if decision.name in given
+                    else decision.options[rng.integers(len(decision.options))]
+                )
+        return chosen
+
+    def _filled(self, given: Mapping[str, Option]) -> dict[str, Option]:
+        chosen: dict[str, Option] = {}
+        for decision in self.decisions:
+            if counts(decision, chosen):
+                chosen[decision.name] = given.get(decision.name, decision.options[0])
+        return chosen
+
+    def _value(self, decision: Decision, choices: Mapping[str, Option], widened: bool) -> Option:
+        if decision.name not in choices:
+            raise SpaceError(f"{self.name}: decision {decision.name!r} is missing")
+        value = choices[decision.name]
+        if _has_option(decision, value):
+            return decision.option(value)
+        if widened and decision.admits(value):
+            return value
+        options = ", ".join(_shown(option) for option in decision.options)
+        beyond = (
+            f"; a fixed network may have {decision.domain}" if widened and decision.domain else ""
+        )
+        raise SpaceError(
+            f"{self.name}: {decision.name} cannot be {_shown(value)}: choose from {options}{beyond}"
+        )
+
+    def _refuse_unknown(
+        self, choices: Mapping[str, Option], decisions: tuple[Decision, ...]
+    ) -> None:
+        names = [decision.name for decision in decisions]
+        unknown = [name for name in choices if name not in set(names)]
+        if unknown:
+            close = get_close_matches(str(unknown[0]), names, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise SpaceError(f"{self.name} has no decision {unknown[0]!r}{hint}")
+
+
+def _has_option(decision: Decision, value: Option) -> bool:
+    return any(
+        o == value and isinstance(o, bool) == isinstance(value, bool) for o in decision.options
+    )
+
+
+def _shown(option: Option) -> str:
+    return option if isinstance(option, str) else repr(option)
