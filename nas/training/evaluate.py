@@ -9,7 +9,7 @@ from nas.data.augment import normalise
 from nas.data.dataset import Split
 from nas.measurement import HeldOut
 from nas.training.errors import TrainingDiverged
-from nas.training.train import Pause, one_thread
+from nas.training.train import Pause, channels_last, one_thread
 from search_spaces.network import StagedNetwork
 
 BATCH = 128
@@ -30,7 +30,7 @@ def evaluate(
         TrainingDiverged: an exit answers with something that is no finite number.
     """
     confidence, correct = [], []
-    network.eval().to(memory_format=torch.channels_last)
+    channels_last(network.eval())
     with one_thread(), torch.inference_mode():
         for start in range(0, len(split), BATCH):
             rows = slice(start, start + BATCH)

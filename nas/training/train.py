@@ -1,8 +1,4 @@
-"""The training loop: tensors in memory, one thread, the same weights from the same seed.
-
-Claim: in-memory crops and channels_last train 1.5 times as many images a second as a loader with
-one PIL image at a time and the default layout, one x86 thread, residual CNN of 78 k parameters.
-"""
+"""The training loop: tensors in memory, one thread, the same weights from the same seed."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -76,7 +72,7 @@ class _Run:
     def __init__(
         self, network: StagedNetwork, dataset: Dataset, recipe: Recipe, generator: torch.Generator
     ) -> None:
-        self.network = network.train().to(memory_format=torch.channels_last)
+        self.network = channels_last(network.train())
         self.dataset, self.recipe, self.generator = dataset, recipe, generator
         self.optimiser = torch.optim.SGD(
             parameter_groups(network, recipe.weight_decay),
@@ -119,6 +115,12 @@ class _Run:
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.step += 1
+
+
+def channels_last(network: StagedNetwork) -> StagedNetwork:
+    """The same network, its weights laid out with the channels innermost: faster on CPUs."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:
