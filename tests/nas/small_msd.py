@@ -15,6 +15,7 @@ KEPT = {
     "layers": (1, 2),
     "width": (0.5, 1.0),
 }
+NEVER_ACTIVE = ("block3", "block4", "block5", "growth_factor.3", "growth_factor.4")
 
 
 class SmallMSD(MultiScale):
@@ -27,6 +28,7 @@ class SmallMSD(MultiScale):
             if (kept := KEPT.get(d.name.rpartition(".")[2]))
             else d
             for d in self.decisions
+            if not d.name.startswith(NEVER_ACTIVE)
         )
 
 
