@@ -1,7 +1,7 @@
 """One network of a run as a config that others can use."""
 
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,5 +100,12 @@ def _provenance(run: "Run", trial: int, seed: int, dataset: "Dataset") -> Proven
     data: dict[str, Any] = {"name": dataset.name, **run.settings.data_spec().to_json()}
     if dataset.note:
         data["note"] = dataset.note
-    versions = {"python": platform.python_version()} | {name: version(name) for name in NAMED}
+    versions = {"python": platform.python_version()} | {name: _version(name) for name in NAMED}
     return Provenance(run=run.name, trial=trial, seed=seed, versions=versions, data=data)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # ours, run from a checkout that nobody installed
+        return "not installed"

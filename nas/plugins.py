@@ -1,8 +1,8 @@
 """Names to things: search spaces, controllers and runtimes, the built-in ones and outsiders' own.
 
 Our spaces are a literal table of strings, imported only when asked for; controllers and runtimes
-have such a table in their own packages. Any installed package adds to them with an entry point in the
-group ``nas.search_spaces`` (an instance of ``SearchSpace``), ``nas.controllers`` (called like
+have such a table in their own packages. Any installed package adds to them with an entry point in
+the group ``nas.search_spaces`` (an instance of ``SearchSpace``), ``nas.controllers`` (called like
 ``controllers.make``) or ``nas.runtimes`` (called with the device). A built-in name wins over an
 outsider's.
 """

@@ -8,7 +8,7 @@ from nas import frame
 from nas.errors import UserError
 from nas.measurement import Measurement
 from nas.objective import Objective
-from nas.record import TrialRecord
+from nas.record import State, TrialRecord
 from nas.rewards import Reward
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nas.run import Run
 
 SOFT_W = -0.07
-STATES = ("complete", "pruned", "failed", "running")
+STATES: tuple[State, ...] = ("complete", "pruned", "failed", "running")
 
 
 def trials(run: "Run") -> "pd.DataFrame":

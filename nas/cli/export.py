@@ -29,8 +29,9 @@ def export(
 
     opened = open_run(run, out)
     chosen = record(opened, trial)
+    config = config_of(opened, chosen)
     path = destination(output, opened.name, chosen.trial, force)
-    save(config_of(opened, chosen), path)
+    save(config, path)
     if as_json:
         show_json({"path": str(path), "format": form, "run": opened.name, "trial": chosen.trial})
     else:

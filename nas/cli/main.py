@@ -20,7 +20,6 @@ MISTAKES = (UserError, SpaceError, ControllerError, LatencyError)
 app = typer.Typer(
     name="nas",
     help="Search for networks that are accurate and fast on your own device.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -40,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run ``nas`` with these arguments (those of the process by default); return the exit code."""
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = app(given, prog_name="nas", standalone_mode=False)
+        code = app(given or ["--help"], prog_name="nas", standalone_mode=False)
     except typer.TyperException as error:
         return _refuse(error.format_message() if hasattr(error, "format_message") else str(error))
     except MISTAKES as error:

@@ -32,7 +32,12 @@ def status(run: Run, out: Out = RUNS, as_json: Json = False) -> None:
     found = state_of(open_run(run, out))
     if as_json:
         show_json(found)
-        return
+    else:
+        show_status(found)
+
+
+def show_status(found: dict[str, Any]) -> None:
+    """Print what ``nas.results.status`` gives, for a person."""
     counts = ", ".join(f"{count} {state}" for state, count in found["trials"].items())
     show_text(f"{found['run']}: space {found['space']}, controller {found['controller']}")
     show_text(f"trials: {counts}; {found['reused']} reused")
@@ -80,13 +85,17 @@ def pareto(
     if as_json:
         show_json(rows)
     else:
-        _show_front(rows, objective)
+        show_front(rows, objective)
 
 
-def _show_front(rows: list[dict[str, Any]], objective: "Objective") -> None:
+def show_front(rows: list[dict[str, Any]], objective: "Objective") -> None:
+    """Print the rows of a front; ``like`` are those its standard error cannot tell apart."""
     columns = ("trial", "key", *FIGURES, "standard_error", "p95_ms", "worst_ms")
-    body = [[row[name] for name in columns] + [_thresholds(row)] for row in rows]
-    show_table((*columns, "thresholds"), body)
+    body = [
+        [place, *(row[name] for name in columns), _ranges(row["tied_with"]), _thresholds(row)]
+        for place, row in enumerate(rows, start=1)
+    ]
+    show_table(("row", *columns, "like", "thresholds"), body)
     if objective.reward is not None and rows:
         best = max(rows, key=lambda row: row["reward"])
         target = cell(objective.reward.target_ms)
@@ -97,6 +106,17 @@ def _show_front(rows: list[dict[str, Any]], objective: "Objective") -> None:
 
 def _thresholds(row: dict[str, Any]) -> str:
     return " ".join(f"{threshold:.3f}" for threshold in row["policy"]["thresholds"])
+
+
+def _ranges(rows: list[int]) -> str:
+    """Rows counted from 0 as a reader counts them: 1-3,5."""
+    spans: list[list[int]] = []
+    for row in sorted(rows):
+        if spans and row == spans[-1][1]:
+            spans[-1][1] = row + 1
+        else:
+            spans.append([row + 1, row + 1])
+    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans) or "-"
 
 
 def _in_short(state: dict[str, Any]) -> tuple[object, ...]:

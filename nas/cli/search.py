@@ -1,11 +1,13 @@
 """``nas search`` and ``nas resume``."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.output import say, show_json
+from nas.cli.output import say, show_json, show_text
+from nas.cli.runs import show_front, show_status
 from nas.cli.values import RUNS, Hard, Json, Out, Run, TargetLatency, Weight
 
 if TYPE_CHECKING:
@@ -92,15 +94,22 @@ def resume(
 
 def _drive(action: "Callable[[Progress], Opened]", as_json: bool) -> None:
     """Run a search; progress goes to standard error, what came of it to standard output."""
-    from nas import progress
+    from nas import frame, progress, results
     from nas.searches import Interrupted
 
+    reporter = progress.on(sys.stderr)
     try:
-        run = action(progress.on())
+        run = action(reporter)
     except Interrupted as stopped:
+        reporter.close()
         say(str(stopped))
         raise typer.Exit(130) from None
+    finally:
+        reporter.close()
     if as_json:
-        from nas.results import status
-
-        show_json(status(run))
+        show_json(results.status(run))
+        return
+    show_status(results.status(run))
+    show_text("")
+    show_front(frame.rows(frame.pareto(run.records(), run.objective())), run.objective())
+    show_text(f"run: {run.path}")

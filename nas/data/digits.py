@@ -13,7 +13,7 @@ BRIGHTEST = 16
 
 def open_set(spec: DataSpec) -> Source:
     """All images; the 397 test images never depend on the seed, so no search can meet them."""
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+    from sklearn.datasets import load_digits
 
     bunch = load_digits()
     pixels = np.round(bunch.images * (255 / BRIGHTEST)).astype(np.uint8)

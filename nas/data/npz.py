@@ -1,4 +1,6 @@
-"""One `.npz` file of labelled images. For each part of `train`, `test` and, if present, `val`:
+"""One `.npz` file of labelled images.
+
+For each part of `train`, `test` and, if present, `val`:
 
 `PART_labels`    integers [n], 0 to classes - 1
 `PART_images`    uint8 [n, height, width], [n, height, width, 1] or [n, height, width, 3],

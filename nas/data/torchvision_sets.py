@@ -57,8 +57,8 @@ def import_torchvision() -> ModuleType:
         raise UserError("torchvision is not installed; `pip install torchvision` brings it")
     if not _operators_load(Path(found.submodule_search_locations[0])):
         _declare_operators()
-    import torchvision  # type: ignore[import-untyped]
-    import torchvision.datasets  # type: ignore[import-untyped]
+    import torchvision
+    import torchvision.datasets
 
     assert isinstance(torchvision, ModuleType)
     return torchvision

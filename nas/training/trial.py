@@ -71,13 +71,13 @@ def run(
         UserError, SpaceError: the data or the architecture is not what it should be.
         TrainingDiverged: the loss or an exit's answer is no finite number.
     """
-    from nas import plugins
+    from nas.plugins import space as named
     from nas.training.evaluate import evaluate
     from nas.training.train import train
     from nas.training.weights import to_bytes
 
     dataset = cached(job.data)
-    space = plugins.space(job.space)
+    space = named(job.space)
     architecture = space.from_json(job.architecture)
     assert (architecture.space, architecture.version) == (job.space, job.version)
     network = space.build(architecture, dataset.image, len(dataset.classes), job.seed)

@@ -152,7 +152,7 @@ def test_a_cut_off_image_is_named_when_it_is_decoded(tmp_path: Path) -> None:
     path = tmp_path / "test" / "cat" / "0.png"
     path.write_bytes(b"")
     load(DataSpec(str(tmp_path)))  # the test images are not opened here
-    with pytest.raises(UserError, match="test/cat/0.png: not a readable image"):
+    with pytest.raises(UserError, match=r"test/cat/0\.png: not a readable image"):
         load_test(DataSpec(str(tmp_path)))
 
 
@@ -205,7 +205,7 @@ def arrays(side: int = 10, channels: tuple[int, ...] = (3,)) -> dict[str, np.nda
 
 def npz(tmp_path: Path, content: dict[str, np.ndarray]) -> DataSpec:
     path = tmp_path / "pets.npz"
-    np.savez(path, **content)
+    np.savez(path, **content)  # type: ignore[arg-type]
     return DataSpec(str(path))
 
 

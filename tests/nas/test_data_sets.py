@@ -123,7 +123,9 @@ def test_a_spec_survives_json_and_refuses_other_keys() -> None:
         DataSpec.from_json({})
 
 
-def test_an_absolute_spec_keeps_names_and_completes_paths(monkeypatch, tmp_path: Path) -> None:
+def test_an_absolute_spec_keeps_names_and_completes_paths(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert DataSpec("digits").absolute() == DataSpec("digits")
     found = DataSpec("images", root="data").absolute()
@@ -158,7 +160,9 @@ def test_fashion_mnist_is_found_in_the_folders_people_have(
     assert fashion.image == (1, 28, 28) and fashion.note == ""
 
 
-def test_fashion_mnist_is_found_through_the_environment(monkeypatch, tmp_path: Path) -> None:
+def test_fashion_mnist_is_found_through_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     write_fashion(tmp_path / "fashion-mnist")
     monkeypatch.setenv("NAS_DATA", str(tmp_path))
     assert load(DataSpec("fashion-mnist", image=32)).image == (1, 32, 32)
@@ -219,7 +223,7 @@ def write_cifar(root: Path, monkeypatch: pytest.MonkeyPatch) -> CifarFiles:
     return files
 
 
-def test_cifar_batches_become_images(monkeypatch, tmp_path: Path) -> None:
+def test_cifar_batches_become_images(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     files = write_cifar(tmp_path, monkeypatch)
     spec = DataSpec("cifar10", root=str(tmp_path))
     found, test = load(spec), load_test(spec)
@@ -229,7 +233,9 @@ def test_cifar_batches_become_images(monkeypatch, tmp_path: Path) -> None:
     assert np.array_equal(test.images.numpy().reshape(20, 3072), raw)  # channel by channel
 
 
-def test_a_changed_cifar_batch_is_named_before_it_is_read(monkeypatch, tmp_path: Path) -> None:
+def test_a_changed_cifar_batch_is_named_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     files = write_cifar(tmp_path, monkeypatch)
     path = tmp_path / files.folder / "data_batch_2"
     path.write_bytes(path.read_bytes() + b"x")
@@ -238,7 +244,7 @@ def test_a_changed_cifar_batch_is_named_before_it_is_read(monkeypatch, tmp_path:
 
 
 def test_a_cifar_that_is_nowhere_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="cifar-100-python.tar.gz"):
+    with pytest.raises(UserError, match=r"cifar-100-python\.tar\.gz"):
         load(DataSpec("cifar100", root=str(tmp_path)))
 
 

@@ -17,7 +17,7 @@ from nas.exits import (
 )
 from nas.exits.candidates import between_float16, geometric_shares
 from nas.measurement import HeldOut, Measurement
-from nas.reward import Reward
+from nas.rewards import Reward
 from tests.nas.made_up import held_out, measurement
 
 # What the functions of the official MSDNet and RANet code gave on the closed-form data set below:

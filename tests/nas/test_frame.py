@@ -9,7 +9,7 @@ from nas.exits import best_policy, cheapest_policy, policy_scores
 from nas.frame import COLUMNS, FRONT_COLUMNS, hypervolume, pareto, rows, tied, trials
 from nas.objective import Objective
 from nas.record import TrialRecord
-from nas.reward import Reward
+from nas.rewards import Reward
 from tests.nas.made_up import architecture, measurement
 
 REWARD = Reward.soft(2.0)

@@ -3,7 +3,7 @@ import pytest
 from nas.errors import UserError
 from nas.exits import best_policy, cheapest_policy
 from nas.objective import Objective
-from nas.reward import Reward
+from nas.rewards import Reward
 from tests.nas.made_up import measurement
 
 REWARD = Reward.soft(2.0)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nas.errors import UserError
-from nas.reward import Reward, reward
+from nas.rewards import Reward, reward
 
 fractions = st.floats(0.0, 1.0)
 times = st.floats(1e-3, 1e4)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from nas import plugins
 from nas.data.dataset import DataSpec
 from nas.errors import UserError
+from nas.plugins import space
 from nas.training import trial
 from nas.training.recipe import Recipe
 from nas.training.trial import TrialJob, run
@@ -43,7 +43,7 @@ def test_a_trial_gives_facts_and_weights(job: TrialJob) -> None:
     assert (outcome.number, outcome.epochs, outcome.seconds) == (7, 1, 5.0)
     assert outcome.held_out.images == 500 and outcome.held_out.exits == 2
     assert len(losses) == 1
-    rebuilt = plugins.space(job.space).build(SMALL, (1, 16, 16), 10)
+    rebuilt = space(job.space).build(SMALL, (1, 16, 16), 10)
     load_bytes(rebuilt, outcome.weights)
 
 

@@ -1,0 +1,85 @@
+from importlib.metadata import EntryPoint, EntryPoints
+
+import pytest
+
+from controllers.errors import ControllerError
+from latency.errors import LatencyError
+from nas import plugins
+from nas.errors import UserError
+
+
+@pytest.fixture
+def declared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An installed package that declares one thing in every group, and a name that we have."""
+    found = EntryPoints(
+        EntryPoint(name, f"{__name__}:{value}", f"nas.{group}")
+        for group, name, value in [
+            ("search_spaces", "theirs", "THEIRS"),
+            ("search_spaces", "msd", "THEIRS"),
+            ("controllers", "their-controller", "their_controller"),
+            ("runtimes", "their-runtime", "their_runtime"),
+        ]
+    )
+    monkeypatch.setattr(plugins, "entry_points", lambda **wanted: found.select(**wanted))
+    monkeypatch.setattr(EntryPoint, "load", lambda point: globals()[point.attr])
+
+
+THEIRS = object()
+
+
+def their_controller(name: str, **given: object) -> object:
+    return name, given
+
+
+def their_runtime(device: str) -> object:
+    return "a source on", device
+
+
+@pytest.mark.parametrize("name", plugins.SPACES)
+def test_every_space_of_the_table_has_the_name_it_is_listed_under(name: str) -> None:
+    assert plugins.space(name).name == name
+
+
+def test_a_typo_is_answered_with_the_closest_name_and_all_of_them() -> None:
+    with pytest.raises(UserError) as caught:
+        plugins.space("msf")
+    assert "did you mean 'msd'?" in str(caught.value)
+    assert all(name in str(caught.value) for name in plugins.SPACES)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_name_like_no_other_gets_the_list_without_a_guess() -> None:
+    with pytest.raises(UserError, match=r"unknown runtime 'zzzz' \(there are: torch, macs\)"):
+        plugins.runtime("zzzz")
+
+
+@pytest.mark.parametrize("group", ["search_spaces", "controllers", "runtimes"])
+def test_names_come_from_our_tables(group: plugins.Group) -> None:
+    expected = {
+        "search_spaces": ("msd", "msd-network", "msd-layer"),
+        "controllers": ("random", "tpe", "nsga2", "reinforce"),
+        "runtimes": ("torch", "macs"),
+    }
+    assert plugins.names(group) == expected[group]
+
+
+@pytest.mark.usefixtures("declared")
+def test_entry_points_add_names_and_never_replace_ours() -> None:
+    assert plugins.names("search_spaces") == ("msd", "msd-network", "msd-layer", "theirs")
+    assert plugins.space("theirs") is THEIRS
+    assert plugins.space("msd").name == "msd"
+    made = plugins.controller("their-controller", space="s", cost="c", seed=3, depth=2)
+    assert made == ("their-controller", {"space": "s", "cost": "c", "seed": 3, "depth": 2})
+    assert plugins.runtime("their-runtime", "phone") == ("a source on", "phone")
+
+
+def test_errors_of_the_rooms_pass_through() -> None:
+    with pytest.raises(ControllerError, match="no option 'depht'"):
+        plugins.controller("random", depht=2)
+    with pytest.raises(LatencyError, match="no device 'phone'"):
+        plugins.runtime("macs", "phone")
+
+
+def test_ours_are_made() -> None:
+    assert plugins.runtime("macs").name == "macs"
+    assert type(plugins.controller("tpe", seed=1)).__name__
