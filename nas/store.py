@@ -69,8 +69,7 @@ class Store:
                 trial.suggest_categorical(name, distribution.choices)
         proposal = self._memory.get_trial(memory_id)
         kept_id = self._kept.create_new_trial(self._study_id, template_trial=proposal)
-        kept = self._kept.get_trial(kept_id).number
-        assert kept == proposal.number, f"trial {proposal.number} is {kept} in the database"
+        assert kept_id == self._kept_id(proposal.number), "numbers in memory and database differ"
         return proposal
 
     def complete(self, number: int, facts: Mapping[str, Any], values: Sequence[float]) -> None:
@@ -85,7 +84,7 @@ class Store:
         self, number: int, facts: Mapping[str, Any], state: TrialState, values: list[float] | None
     ) -> None:
         told = self.told + 1
-        kept_id = self._kept.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        kept_id = self._kept_id(number)
         self._kept.set_trial_user_attr(kept_id, FACTS, dict(facts))
         self._kept.set_trial_system_attr(kept_id, TOLD, told)
         self._kept.set_trial_state_values(kept_id, state, values)
@@ -94,6 +93,9 @@ class Store:
         self._memory.set_trial_system_attr(memory_id, TOLD, told)
         with quiet():
             self.study.tell(number, values, state=state)
+
+    def _kept_id(self, number: int) -> int:
+        return self._kept.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
     def _trial_id(self, number: int) -> int:
         return self._memory.get_trial_id_from_study_id_trial_number(self._memory_id, number)

@@ -42,13 +42,13 @@ def always(loop: Loop, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("capacity", [1, 3])
 def test_all_trials_end_and_are_recorded(tmp_path: Path, capacity: int) -> None:
-    run = made_run(tmp_path, trials=9, controller="random")
+    run = made_run(tmp_path, trials=6, controller="random")
     loop_of(run).go(Table(capacity))
     records = run.records()
-    assert [record.trial for record in records] == list(range(9))
+    assert [record.trial for record in records] == list(range(6))
     assert {record.state for record in records} == {"complete"}
     rows = read(run.storage_url, run.name)
-    assert sorted(row.system_attrs[TOLD] for row in rows) == list(range(1, 10))
+    assert sorted(row.system_attrs[TOLD] for row in rows) == list(range(1, 7))
     asked = [row.system_attrs[ASKED_AFTER] for row in rows]
     assert asked == sorted(asked)
     assert max(n - after for n, after in enumerate(asked)) == capacity - 1
@@ -58,11 +58,11 @@ def test_all_trials_end_and_are_recorded(tmp_path: Path, capacity: int) -> None:
 def test_the_same_seed_gives_the_same_search_wherever_it_was_cut(
     tmp_path: Path, controller: str
 ) -> None:
-    options = {"trials": 16, "controller": controller, "seed": 3}
+    options = {"trials": 13, "controller": controller, "seed": 3}
     whole = made_run(tmp_path / "whole", **options)
     loop_of(whole).go(Table())
     cut = made_run(tmp_path / "cut", **options)
-    for lasts in (1, 5, 3, 6):
+    for lasts in (1, 6, 5):
         with pytest.raises(PowerCut):
             loop_of(cut).go(Table(limit=lasts))
         assert cut.records()[-1].state == "running"
@@ -77,10 +77,10 @@ def test_another_seed_gives_another_search(tmp_path: Path) -> None:
     assert sequence(runs[0]) != sequence(runs[1])
 
 
-@pytest.mark.parametrize("controller", ["random", "tpe", "nsga2"])
+@pytest.mark.parametrize("controller", ["tpe", "nsga2"])
 def test_two_and_three_objectives(tmp_path: Path, controller: str) -> None:
     objective = "pareto:accuracy,latency_ms,parameters"
-    run = made_run(tmp_path, trials=13, controller=controller, objective=objective)
+    run = made_run(tmp_path, trials=12, controller=controller, objective=objective)
     loop_of(run).go(Table(2))
     for record, row in zip(run.records(), read(run.storage_url, run.name), strict=True):
         assert record.measurement is not None
