@@ -157,7 +157,7 @@ class Loop:
                 return
         try:
             priced = self._price(proposal)
-        except Exception as error:  # a network that cannot be built or timed is a failed trial
+        except (ValueError, RuntimeError, MemoryError) as error:  # it cannot be built or timed
             self._fail(proposal, reason(error))
             return
         self._running[proposal.number] = priced
@@ -174,7 +174,7 @@ class Loop:
             proposal,
             tuple(self._source.estimate(graph, seed)),
             tuple(cost.lazy_macs),
-            int(cost.parameters),
+            cost.parameters,
             seed,
         )
 

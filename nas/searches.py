@@ -200,9 +200,12 @@ def _inline(loop: "Loop", interruption: Interruption) -> "Executor":
 
 
 def _ray(run: Run, task: "Task", loop: "Loop") -> "Executor":
-    from nas.executors.ray_actors import RayExecutor
+    from nas.executors.ray_session import Session
 
     settings = run.settings
+    session = Session(settings.workers, settings.ray_address)
+    from nas.executors.ray_actors import RayExecutor  # only now: Ray is imported by its session
+
     return RayExecutor(
-        settings.workers, settings.gpus_per_trial, settings.ray_address, task.data, loop.on_epoch
+        session, settings.workers, settings.gpus_per_trial, task.data, loop.on_epoch
     )
