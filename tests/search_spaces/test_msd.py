@@ -1,0 +1,142 @@
+"""The msd space and the published MSDNets, against figures of the official code."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from search_spaces.architecture import Architecture
+from search_spaces.blocks import BlockGraph
+from search_spaces.errors import SpaceError
+from search_spaces.msd import MSD, MSD_LAYER, msdnet
+from search_spaces.operators import costs, operators
+
+OFFICIAL = json.loads(Path(__file__).with_name("official_msdnet.json").read_text())
+"""Obtained by running MSDNet-PyTorch (commit f654595): the published settings and random option
+sets. ``parameters`` are those that receive a gradient; ``lazy_macs`` were counted by fvcore on the
+network cut after each exit, ``official_ops`` by the official counter."""
+
+
+@pytest.mark.parametrize("row", OFFICIAL, ids=lambda row: row["name"])
+def test_official_networks_are_exact_points(row: dict[str, Any]) -> None:
+    architecture = msdnet(**row["options"])
+    cost = costs(MSD.blocks(architecture, tuple(row["image"]), row["classes"]))
+    assert cost.parameters == row["parameters"]
+    assert list(cost.official_ops) == row["official_ops"]
+    if "macs" in row:
+        assert list(cost.macs) == row["macs"]
+    if "lazy_macs" in row:
+        assert list(cost.lazy_macs) == row["lazy_macs"]
+
+
+def test_official_options_may_be_written_as_on_the_official_command_line() -> None:
+    written = msdnet(nBlocks=3, grFactor="1-2-4", bnFactor="1-2-4")
+    assert written == msdnet(nBlocks=3, grFactor=[1, 2, 4], bnFactor=(1, 2, 4), nScales=3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"data": "mnist"}, "data cannot be 'mnist'"),
+        ({"stepmode": "odd"}, "stepmode cannot be 'odd'"),
+        ({"prune": "mid"}, "prune cannot be 'mid'"),
+        ({"grFactor": "1-2"}, "one factor per scale"),
+        ({"grFactor": "a-b-c"}, "grFactor cannot be 'a-b-c'"),
+        ({"reduction": 1.5}, "compression cannot be 1.5"),
+        ({"nChannels": 0}, "channels cannot be 0"),
+    ],
+)
+def test_options_that_no_network_has_are_refused(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(SpaceError, match=message):
+        msdnet(**options)
+
+
+def graph(architecture: Architecture) -> BlockGraph:
+    return MSD.blocks(architecture, (3, 32, 32), 10)
+
+
+def test_ablated_forms_lack_what_their_names_say() -> None:
+    forms = {name: graph(MSD.published[f"msdnet-cifar-{name}"]) for name in (
+        "anytime-7", "no-dense", "no-scales", "no-exits", "plain"
+    )}
+    assert [len(forms[name].exits) for name in forms] == [7, 7, 7, 1, 1]
+    joined = {name: {op.kind for stage in operators(forms[name]) for op in stage} for name in forms}
+    assert "concat" in joined["anytime-7"]
+    assert "concat" not in joined["plain"]
+    for name in ("no-scales", "plain"):
+        assert all(len(node.inputs) == 1 for node in forms[name].nodes)
+
+
+def test_lazy_stages_compute_nothing_before_it_is_needed() -> None:
+    whole = graph(msdnet(nBlocks=3, base=2, step=2, nChannels=16))
+    computed: set[str] = set()
+    for stage in whole.stages():
+        names = {node.name for node in stage.nodes}
+        needed, todo = set(), [stage.exit]
+        by_name = {node.name: node for node in whole.nodes}
+        while todo:
+            name = todo.pop()
+            if name in by_name and name not in needed:
+                needed.add(name)
+                todo.extend(by_name[name].inputs)
+        assert names == needed - computed
+        computed |= names
+
+
+def test_units_that_no_exit_reads_are_counted_as_official_and_never_built() -> None:
+    unread = graph(msdnet(nBlocks=1, base=2, step=1))
+    built = {node.name for stage in unread.stages() for node in stage.nodes}
+    assert "layer2.scale2" not in built
+    assert costs(unread).macs[-1] > costs(unread).lazy_macs[-1]
+
+
+def test_a_setting_beyond_the_options_must_be_named_as_widened() -> None:
+    architecture = msdnet(nBlocks=3, nChannels=20)
+    data = architecture.to_json()
+    assert "channels" in data["widened"]
+    del data["widened"]
+    with pytest.raises(SpaceError, match="channels cannot be 20: choose from 16, 8, 24"):
+        MSD.from_json(data)
+
+
+def test_bottleneck_factors_must_match_the_scales() -> None:
+    data = msdnet(nBlocks=3).to_json()
+    data["decisions"]["bottleneck_factors"] = "1-2"
+    data["widened"].append("bottleneck_factors")
+    with pytest.raises(SpaceError, match="one for each of 3 scales"):
+        MSD.from_json(data)
+
+
+def test_decisions_without_effect_stand_at_their_first_option() -> None:
+    chosen = MSD.parameters(MSD.sample(np.random.default_rng(0)))
+    chosen |= {"scales": 1, "scheme": "none", "compression": 0.75, "bottleneck_factors": "4"}
+    chosen |= {f"block{block}.op": "conv" for block in range(1, 6)}
+    architecture = MSD.architecture(chosen)
+    assert architecture["scheme"] == "max"
+    assert architecture["compression"] == 0.5
+    assert architecture["bottleneck_factors"] == "growth"
+
+
+def test_layers_of_a_block_differ_only_where_they_share_nothing() -> None:
+    rng = np.random.default_rng(4)
+    ops = [
+        {a[f"block1.layer{j}.op"] for j in range(1, a["block1.layers"] + 1)}
+        for a in (MSD_LAYER.sample(rng) for _ in range(50))
+    ]
+    assert max(map(len, ops)) > 1
+
+
+GOLDEN = json.loads(Path(__file__).with_name("golden.json").read_text())
+
+
+@pytest.mark.parametrize("space", [MSD], ids=["msd"])
+def test_golden_architectures_have_not_moved(space: Any) -> None:
+    """A change here means another network under the same decisions: raise the space's version."""
+    rows = GOLDEN[space.name]
+    assert len(rows) == 20
+    for row in rows:
+        architecture = space.from_json(row["architecture"])
+        cost = costs(space.blocks(architecture, (3, 32, 32), 10))
+        assert [architecture.key, cost.parameters, cost.macs[-1]] == row["expected"]
