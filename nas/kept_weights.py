@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class KeptWeights:
     """The front over all (trial, policy) points so far, and the files that go with it.
 
-    A trial that left the front never comes back to it, so its weights are dropped for good."""
+    A trial that left the front never comes back to it, so its weights are dropped for good.
+    """
 
     def __init__(self, run: "Run") -> None:
         self._run = run

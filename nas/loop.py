@@ -1,7 +1,8 @@
 """The search loop: ask, price, train, tell, until enough trials have ended.
 
 Nothing here is decided by time but the order in which workers finish: with one worker the same seed
-gives the same sequence, and a search that was killed anywhere goes on as if it had not been."""
+gives the same sequence, and a search that was killed anywhere goes on as if it had not been.
+"""
 
 import math
 from collections import deque
@@ -86,7 +87,8 @@ class Loop:
     def go(self, executor: Executor) -> None:
         """Runs until all trials have ended, time is up or the user asks to stop.
 
-        Raises UserError when the first trials all fail."""
+        Raises UserError when the first trials all fail.
+        """
         while not self._interruption.requested:
             self._fill(executor)
             if not self._running:

@@ -1,9 +1,9 @@
 """A run: the folder a search writes, and the only door to what it holds.
 
-    study.db      every trial (an Optuna study, unless the search names another storage)
-    search.yaml   all settings as resolved           latency.json   device, runtime, target
-    facts/        held-out answers of each trial     weights/       of the trials on the front
-    driver.lock   held while a search drives the run
+study.db      every trial (an Optuna study, unless the search names another storage)
+search.yaml   all settings as resolved           latency.json   device, runtime, target
+facts/        held-out answers of each trial     weights/       of the trials on the front
+driver.lock   held while a search drives the run
 """
 
 import contextlib
@@ -88,7 +88,8 @@ class Run:
     def driving(self) -> Iterator[None]:
         """Holds the run for one driver; a second one gets a UserError that names the first.
 
-        The kernel lets go of the lock when its holder dies, however it dies."""
+        The kernel lets go of the lock when its holder dies, however it dies.
+        """
         with (self.path / LOCK).open("a+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

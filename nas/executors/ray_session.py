@@ -1,7 +1,8 @@
-"""The connection to Ray: an instance of our own that only this user can talk to, or the user's cluster.
+"""The connection to Ray: an instance that only this user can talk to, or the user's cluster.
 
-Ray reads its environment when it is imported, so it is imported here, after that is set. Its ports are
-open on all interfaces whatever one asks; what keeps others out is a token that each client must show.
+Ray reads its environment when it is imported, so it is imported here, after that is set. Its ports
+are open on all interfaces whatever one asks; what keeps others out is a token that each client
+must show.
 """
 
 import logging
@@ -25,7 +26,7 @@ _LONGEST_FOLDER = 30  # characters; a socket below it must stay within the 107 o
 
 
 class Session:
-    """Ray as long as it is needed; close it. A Ray that the process already uses is left as it is."""
+    """Ray as long as it is needed; close it. A Ray that the process already uses stays as it is."""
 
     def __init__(self, workers: int, address: str | None) -> None:
         """Starts Ray with `workers` cores, or joins the cluster at `address`. Raises UserError."""

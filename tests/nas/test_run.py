@@ -78,12 +78,12 @@ def test_latency_json_is_written_as_given(tmp_path: Path) -> None:
 
 def test_the_second_driver_is_refused_and_told_who_drives(tmp_path: Path) -> None:
     run = made(tmp_path, name="one")
-    with run.driving():
-        with (
-            pytest.raises(UserError, match=f"process {os.getpid()} on {socket.gethostname()}"),
-            open_run(run.path).driving(),
-        ):
-            pytest.fail("two drivers")
+    with (
+        run.driving(),
+        pytest.raises(UserError, match=f"process {os.getpid()} on {socket.gethostname()}"),
+        open_run(run.path).driving(),
+    ):
+        pytest.fail("two drivers")
     with run.driving():
         pass
 
