@@ -44,7 +44,7 @@ class Session:
                     num_cpus=workers,
                     include_dashboard=False,
                     object_store_memory=_OBJECT_STORE,
-                    _temp_dir=str(self._folder),
+                    _temp_dir=str(self._folder / "r"),  # which Ray opens to everybody
                 )
             else:
                 _init(address=address)
@@ -83,7 +83,7 @@ def _init(**options: Any) -> None:
 
 
 def _private_folder() -> Path:
-    """A folder that only this user can enter: those Ray makes are open to everybody."""
+    """A folder that only this user can enter."""
     base = tempfile.gettempdir()
     return Path(
         tempfile.mkdtemp(prefix="nas-ray-", dir=base if len(base) < _LONGEST_FOLDER else "/tmp")

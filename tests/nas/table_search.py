@@ -1,8 +1,7 @@
 """A search whose training is a table look-up: everything is real but the seconds it takes."""
 
 import hashlib
-import itertools
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from nas.run import Run, create
 from nas.settings import parse
 from nas.store import Store
 from nas.training.trial import TrialJob, TrialOutcome
-from tests.nas.small_msd import SMALL
+from tests.nas.small_msd import SMALL, WHERE
 
 IMAGE = (1, 8, 8)
 CLASSES = 10
@@ -32,7 +31,7 @@ def made_run(out: Path, **options: object) -> Run:
 
 def loop_of(
     run: Run,
-    clock: Callable[[], float] = itertools.count().__next__,
+    clock: Callable[[], float] = lambda: 0.0,
     interruption: Interruption | None = None,
     progress: Silent | None = None,
 ) -> Loop:
@@ -110,9 +109,6 @@ class Heard(Silent):
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """`msd` means its smallest networks."""
-    from tests.nas.small_msd import WHERE
-
     monkeypatch.setitem(plugins.SPACES, "msd", WHERE)
-    yield
