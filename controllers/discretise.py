@@ -38,8 +38,9 @@ def axes(search_space: dict[str, BaseDistribution]) -> tuple[Axis, ...]:
 
 
 def options(distribution: BaseDistribution) -> tuple[Any, ...]:
-    """All values of a small range, `GRID` evenly spaced ones (in the logarithm, if the
-    distribution is logarithmic) of a large or continuous one; Python numbers, never numpy's.
+    """All values of a small range, `GRID` evenly spaced ones of a large or continuous one.
+
+    Evenly in the logarithm, if the distribution is logarithmic; Python numbers, never numpy's.
 
     Raises:
         TypeError: a kind of distribution that Optuna does not have today.

@@ -7,9 +7,8 @@ from nas import plugins
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from search_spaces.architecture import Architecture
-
     from latency.source import LatencySource
+    from search_spaces.architecture import Architecture
 
 Image = tuple[int, int, int]
 """Channels, height, width."""

@@ -24,7 +24,7 @@ class Interruption:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Takes SIGINT and SIGTERM as requests; outside the main thread signals stay as they are."""
+        """Takes SIGINT and SIGTERM as requests; outside the main thread, does nothing."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nas import pareto
+from nas import atomic, pareto
 from nas.exits import policy_scores
 from nas.measurement import Measurement
 from nas.objective import DIRECTIONS
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class KeptWeights:
     """The front over all (trial, policy) points so far, and the files that go with it.
 
-    A trial that left the front never comes back to it, so its weights are dropped for good."""
+    A trial that left the front never comes back to it, so its weights are dropped for good.
+    """
 
     def __init__(self, run: "Run") -> None:
         self._run = run
@@ -30,14 +31,12 @@ class KeptWeights:
 
     def add(self, trial: int, measurement: Measurement, weights: bytes | None) -> None:
         """A finished trial; `weights` None when its file, if it needs one, is there already."""
-        from nas.run import write
-
         for seen in policy_scores(measurement):
             plane = self._objective.plane
             self._points.append(self._objective.point(measurement, seen, plane))
             self._trials.append(trial)
         if weights is not None and trial in self.trials:
-            write(self._run.weights_path(trial), weights)
+            atomic.write(self._run.weights_path(trial), weights)
 
     def drop_others(self) -> None:
         """Deletes the weights of trials that are not on the front."""

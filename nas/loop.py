@@ -1,7 +1,8 @@
 """The search loop: ask, price, train, tell, until enough trials have ended.
 
 Nothing here is decided by time but the order in which workers finish: with one worker the same seed
-gives the same sequence, and a search that was killed anywhere goes on as if it had not been."""
+gives the same sequence, and a search that was killed anywhere goes on as if it had not been.
+"""
 
 import math
 from collections import deque
@@ -86,7 +87,8 @@ class Loop:
     def go(self, executor: Executor) -> None:
         """Runs until all trials have ended, time is up or the user asks to stop.
 
-        Raises UserError when the first trials all fail."""
+        Raises UserError when the first trials all fail.
+        """
         while not self._interruption.requested:
             self._fill(executor)
             if not self._running:
@@ -157,7 +159,7 @@ class Loop:
                 return
         try:
             priced = self._price(proposal)
-        except Exception as error:  # a network that cannot be built or timed is a failed trial
+        except (ValueError, RuntimeError, MemoryError) as error:  # it cannot be built or timed
             self._fail(proposal, reason(error))
             return
         self._running[proposal.number] = priced
@@ -174,7 +176,7 @@ class Loop:
             proposal,
             tuple(self._source.estimate(graph, seed)),
             tuple(cost.lazy_macs),
-            int(cost.parameters),
+            cost.parameters,
             seed,
         )
 

@@ -1,13 +1,19 @@
 """What a search optimises: the reward, or two or three facts side by side."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from nas.errors import UserError
 from nas.exits import PolicyScore, best_policy, cheapest_policy
 from nas.measurement import Measurement
 from nas.rewards import Reward
 
-DIRECTIONS = {"accuracy": "maximize", "latency_ms": "minimize", "parameters": "minimize"}
+Direction = Literal["maximize", "minimize"]
+DIRECTIONS: dict[str, Direction] = {
+    "accuracy": "maximize",
+    "latency_ms": "minimize",
+    "parameters": "minimize",
+}
 _EXAMPLE = "pareto:" + ",".join(DIRECTIONS)
 
 
@@ -44,7 +50,7 @@ class Objective:
         return "pareto:" + ",".join(self.facts) if self.facts else "reward"
 
     @property
-    def directions(self) -> tuple[str, ...]:
+    def directions(self) -> tuple[Direction, ...]:
         """Optuna's direction of each value."""
         return tuple(DIRECTIONS[fact] for fact in self.facts) or ("maximize",)
 

@@ -16,9 +16,9 @@ from nas.errors import UserError
 
 if TYPE_CHECKING:
     import optuna
-    from search_spaces.space import SearchSpace
 
     from latency.source import LatencySource
+    from search_spaces.space import SearchSpace
 
 Group = Literal["search_spaces", "controllers", "runtimes"]
 

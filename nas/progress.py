@@ -1,6 +1,7 @@
 """What a search says while it runs: a line that renews itself on a terminal, plain lines elsewhere.
 
-Everything goes to standard error; standard output is for results."""
+Everything goes to standard error; standard output is for results.
+"""
 
 import sys
 from dataclasses import dataclass

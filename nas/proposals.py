@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import optuna
 
 if TYPE_CHECKING:
+    from nas.objective import Direction
     from nas.store import Store
     from search_spaces.architecture import Architecture
     from search_spaces.space import SearchSpace
@@ -27,19 +28,18 @@ class Proposal:
     architecture: "Architecture"
 
 
-def propose(
-    store: "Store", sampler: optuna.samplers.BaseSampler, space: "SearchSpace"
-) -> Proposal:
+def propose(store: "Store", sampler: optuna.samplers.BaseSampler, space: "SearchSpace") -> Proposal:
     """The next trial, already recorded as running.
 
     Every decision is suggested in every trial: Optuna's samplers learn only over what all trials
-    have in common. The space then drops the decisions that do not count."""
+    have in common. The space then drops the decisions that do not count.
+    """
     trial = store.ask(sampler, space.distributions())
     return Proposal(trial.number, space.architecture(trial.params))
 
 
 def refuse_unfit(
-    sampler: optuna.samplers.BaseSampler, space: "SearchSpace", directions: Sequence[str]
+    sampler: optuna.samplers.BaseSampler, space: "SearchSpace", directions: "Sequence[Direction]"
 ) -> None:
     """Asks once on a study that is thrown away; raises what the controller says against it."""
     from nas.store import quiet

@@ -37,7 +37,9 @@ def record(run: "Run", space: "SearchSpace", trial: FrozenTrial) -> TrialRecord:
     reused_from = facts.get("reused_from")
     measurement = None
     if state == "complete":
-        held_out = HeldOut.load(run.facts_path(trial.number if reused_from is None else reused_from))
+        held_out = HeldOut.load(
+            run.facts_path(trial.number if reused_from is None else reused_from)
+        )
         try:
             measurement = Measurement.from_facts(facts["measurement"], held_out)
         except (KeyError, TypeError, ValueError) as error:

@@ -1,9 +1,9 @@
 """A run: the folder a search writes, and the only door to what it holds.
 
-    study.db      every trial (an Optuna study, unless the search names another storage)
-    search.yaml   all settings as resolved           latency.json   device, runtime, target
-    facts/        held-out answers of each trial     weights/       of the trials on the front
-    driver.lock   held while a search drives the run
+study.db      every trial (an Optuna study, unless the search names another storage)
+search.yaml   all settings as resolved           latency.json   device, runtime, target
+facts/        held-out answers of each trial     weights/       of the trials on the front
+driver.lock   held while a search drives the run
 """
 
 import contextlib
@@ -11,12 +11,12 @@ import fcntl
 import json
 import os
 import socket
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nas import atomic
 from nas import settings as settings_file
 from nas.errors import UserError
 from nas.settings import SearchSettings
@@ -88,7 +88,8 @@ class Run:
     def driving(self) -> Iterator[None]:
         """Holds the run for one driver; a second one gets a UserError that names the first.
 
-        The kernel lets go of the lock when its holder dies, however it dies."""
+        The kernel lets go of the lock when its holder dies, however it dies.
+        """
         with (self.path / LOCK).open("a+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -126,7 +127,7 @@ def create(settings: SearchSettings, latency: dict[str, Any]) -> Run:
     except OSError as error:
         raise UserError(f"{path} cannot be made ({error.strerror})") from None
     run = Run(path.absolute(), settings.model_copy(update={"name": name}), latency)
-    write(path / LATENCY, json.dumps(latency, indent=2, allow_nan=False).encode())
+    atomic.write(path / LATENCY, json.dumps(latency, indent=2, allow_nan=False).encode())
     save_settings(run)
     return run
 
@@ -134,7 +135,7 @@ def create(settings: SearchSettings, latency: dict[str, Any]) -> Run:
 def save_settings(run: Run) -> None:
     """Writes `search.yaml`; a storage address may hold a password, so only its owner reads it."""
     mode = 0o600 if run.settings.storage else 0o644
-    write(run.path / SETTINGS, run.settings.to_yaml().encode(), mode)
+    atomic.write(run.path / SETTINGS, run.settings.to_yaml().encode(), mode)
 
 
 def refuse_existing(out: str, name: str) -> None:
@@ -180,18 +181,3 @@ def _read(path: Path) -> Run:
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise UserError(f"{path / LATENCY} is missing or damaged ({error!r})") from None
     return run
-
-
-def write(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Writes a file so that a reader, or a crash, sees all of it or nothing."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import plugins, run as runs
+from nas import plugins
+from nas import run as runs
 from nas import settings as settings_of
 from nas.errors import UserError
 from nas.interruption import Interruption
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user stopped the search; `run` keeps every finished trial. The message says how to go on."""
+    """The user stopped the search; `run` keeps every finished trial, the message how to go on."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(f"stopped; go on with: {resume_command(run)}")
@@ -33,11 +34,12 @@ class Interrupted(KeyboardInterrupt):
 def search(space: str = "msd", *, progress: Progress | None = None, **options: Any) -> Run:
     """Searches a space and returns the finished run.
 
-    `options` are the fields of `SearchSettings`, such as trials=50, target_latency='2ms' (a plain number:
-    milliseconds), max_time='2h' (a plain number: seconds), workers=1, executor='inline'.
+    `options` are the fields of `SearchSettings`, such as trials=50, target_latency='2ms' (a plain
+    number: milliseconds), max_time='2h' (a plain number: seconds), workers=1, executor='inline'.
 
-    Raises UserError, SpaceError, ControllerError or LatencyError for wrong input, before anything is
-    written; Interrupted after Ctrl-C."""
+    Raises UserError, SpaceError, ControllerError or LatencyError for wrong input, before anything
+    is written; Interrupted after Ctrl-C.
+    """
     return start(settings_of.parse({"space": space, **options}), progress or Silent())
 
 
@@ -56,8 +58,8 @@ def start(settings: SearchSettings, progress: Progress) -> Run:
     _refuse_known_study(resolved)
     run = runs.create(resolved, latency)
     progress.say(
-        f"run {run.path}: {run.settings.trials} trials by {settings.controller} on {task.data.source}, "
-        f"target latency {run.target_ms:.4g} ms ({latency['found']})"
+        f"run {run.path}: {run.settings.trials} trials by {settings.controller} "
+        f"on {task.data.source}, target latency {run.target_ms:.4g} ms ({latency['found']})"
     )
     with run.driving():
         _drive(run, task, source, progress)
@@ -67,10 +69,11 @@ def start(settings: SearchSettings, progress: Progress) -> Run:
 def resume(
     run: Run | str | Path, trials: int | str | None = None, *, progress: Progress | None = None
 ) -> Run:
-    """Goes on with a run: trials that were under way run again, then new ones until there are enough.
+    """Goes on with a run: trials under way run again, then new ones until there are enough.
 
     `trials`: how many in all, or '+50' for so many more. Raises UserError if the run is being
-    driven, and Interrupted after Ctrl-C."""
+    driven, and Interrupted after Ctrl-C.
+    """
     found = run if isinstance(run, Run) else runs.open_run(run)
     progress = progress or Silent()
     with found.driving():
@@ -160,9 +163,7 @@ def _drive(run: Run, task: "Task", source: "LatencySource", progress: Progress) 
 
     interruption = Interruption()
     store = Store(run.storage_url, run.name, run.objective().directions)
-    sampler = plugins.controller(
-        run.settings.controller, space=run.space(), seed=run.settings.seed
-    )
+    sampler = plugins.controller(run.settings.controller, space=run.space(), seed=run.settings.seed)
     loop = Loop(run, task, store, sampler, source, interruption, progress, time.monotonic)
     try:
         with _executor(run, task, loop, interruption) as executor, interruption.listening():
@@ -177,7 +178,9 @@ def _drive(run: Run, task: "Task", source: "LatencySource", progress: Progress) 
 def _executor(
     run: Run, task: "Task", loop: "Loop", interruption: Interruption
 ) -> "Iterator[Executor]":
-    executor = _inline(loop, interruption) if run.settings.executor == "inline" else _ray(run, task, loop)
+    executor = (
+        _inline(loop, interruption) if run.settings.executor == "inline" else _ray(run, task, loop)
+    )
     try:
         yield executor
     finally:
@@ -200,9 +203,10 @@ def _inline(loop: "Loop", interruption: Interruption) -> "Executor":
 
 
 def _ray(run: Run, task: "Task", loop: "Loop") -> "Executor":
-    from nas.executors.ray_actors import RayExecutor
+    from nas.executors.ray_session import Session
 
     settings = run.settings
-    return RayExecutor(
-        settings.workers, settings.gpus_per_trial, settings.ray_address, task.data, loop.on_epoch
-    )
+    session = Session(settings.workers, settings.ray_address)
+    from nas.executors.ray_actors import RayExecutor  # only now: Ray is imported by its session
+
+    return RayExecutor(session, settings.workers, settings.gpus_per_trial, task.data, loop.on_epoch)

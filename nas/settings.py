@@ -1,4 +1,4 @@
-"""Every option of one search, as the user gave it and as it was resolved; the schema of `search.yaml`."""
+"""Every option of one search, as given and as resolved; the schema of `search.yaml`."""
 
 import dataclasses
 import math
@@ -6,10 +6,17 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
-from pydantic import model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from nas.errors import UserError
 
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
     from nas.data.dataset import DataSpec
     from nas.training.recipe import Recipe
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Final = 1
 SOFT_W = -0.07  # MnasNet, section 3: doubling the latency is worth about 5 % of accuracy
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -29,14 +36,16 @@ _MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 def duration_s(value: str | float) -> float:
     """Seconds in '2h', '90s', '15m' or a plain number of seconds.
 
-    Raises UserError for zero, a negative number or a word without a unit."""
+    Raises UserError for zero, a negative number or a word without a unit.
+    """
     return _quantity(value, _SECONDS, "a duration such as 90s, 15m or 2h")
 
 
 def latency_ms(value: str | float) -> float:
     """Milliseconds in '2ms', '1.5 ms', '800us' or a plain number of milliseconds.
 
-    Raises UserError for zero, a negative number or a word without a unit."""
+    Raises UserError for zero, a negative number or a word without a unit.
+    """
     return _quantity(value, _MILLISECONDS, "a latency such as 2ms or 800us")
 
 
@@ -69,7 +78,7 @@ def cores() -> int:
 
 
 class SearchSettings(BaseModel):
-    """All options of `nas search`; `search.yaml` holds them as resolved, `--config` reads the same."""
+    """All options of `nas search`; `search.yaml` holds them resolved, `--config` reads them."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 

@@ -1,8 +1,9 @@
 """The record of a search: an Optuna study in a database, asked on in memory, written by one driver.
 
-Asking on the database costs a commit per decision, so proposals are made on an in-memory study loaded
-from it. A trial reaches the database in one transaction before its work is given out, and its outcome
-as one attribute, its place in the told order and one state write. After a crash the database wins.
+Asking on the database costs a commit per decision, so proposals are made on an in-memory study
+loaded from it. A trial reaches the database in one transaction before its work is given out, and
+its outcome as one attribute, its place in the told order and one state write. After a crash the
+database wins.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import UserError
+from nas.objective import Direction
 
 TOLD = "nas:told"  # 1, 2, 3... in the order outcomes were told
 ASKED_AFTER = "nas:asked_after"  # the last told when the proposal was made
@@ -29,9 +31,10 @@ _SQLITE_HEADER = b"SQLite format 3\x00"
 class Store:
     """One study, in memory to ask on and in the database to keep; numbers in both are equal.
 
-    Not thread-safe; one driver holds it under the run's lock."""
+    Not thread-safe; one driver holds it under the run's lock.
+    """
 
-    def __init__(self, url: str, study_name: str, directions: Sequence[str]) -> None:
+    def __init__(self, url: str, study_name: str, directions: Sequence[Direction]) -> None:
         """Opens the study, or creates it if the database has none of this name."""
         self._kept = _storage(url)
         self._study_id = _study_id(self._kept, study_name, directions)
@@ -69,8 +72,7 @@ class Store:
                 trial.suggest_categorical(name, distribution.choices)
         proposal = self._memory.get_trial(memory_id)
         kept_id = self._kept.create_new_trial(self._study_id, template_trial=proposal)
-        kept = self._kept.get_trial(kept_id).number
-        assert kept == proposal.number, f"trial {proposal.number} is {kept} in the database"
+        assert kept_id == self._kept_id(proposal.number), "numbers in memory and database differ"
         return proposal
 
     def complete(self, number: int, facts: Mapping[str, Any], values: Sequence[float]) -> None:
@@ -85,7 +87,7 @@ class Store:
         self, number: int, facts: Mapping[str, Any], state: TrialState, values: list[float] | None
     ) -> None:
         told = self.told + 1
-        kept_id = self._kept.get_trial_id_from_study_id_trial_number(self._study_id, number)
+        kept_id = self._kept_id(number)
         self._kept.set_trial_user_attr(kept_id, FACTS, dict(facts))
         self._kept.set_trial_system_attr(kept_id, TOLD, told)
         self._kept.set_trial_state_values(kept_id, state, values)
@@ -94,6 +96,9 @@ class Store:
         self._memory.set_trial_system_attr(memory_id, TOLD, told)
         with quiet():
             self.study.tell(number, values, state=state)
+
+    def _kept_id(self, number: int) -> int:
+        return self._kept.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
     def _trial_id(self, number: int) -> int:
         return self._memory.get_trial_id_from_study_id_trial_number(self._memory_id, number)
@@ -123,7 +128,7 @@ def holds(url: str, study_name: str) -> bool:
     return True
 
 
-def _study_id(storage: RDBStorage, name: str, directions: Sequence[str]) -> int:
+def _study_id(storage: RDBStorage, name: str, directions: Sequence[Direction]) -> int:
     try:
         return int(storage.get_study_id_from_name(name))
     except KeyError:

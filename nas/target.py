@@ -30,7 +30,8 @@ def from_random(
     """The 30th percentile of the last exit's latency over 32 random architectures.
 
     Fast enough that most networks have to give something up for it, and not so fast that none can
-    reach it. Raises LatencyError."""
+    reach it. Raises LatencyError.
+    """
     rng = np.random.default_rng(derived_seed(seed, "target"))
     latencies: list[float] = []
     for _ in range(ARCHITECTURES):

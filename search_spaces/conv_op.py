@@ -29,8 +29,10 @@ SQUEEZED_FIRST = ("bottleneck", "factorized", "shuffle2", "shuffle4")
 
 @dataclass(frozen=True, slots=True)
 class ConvOp(BlockSpec):
-    """One operation with its numbers. ``hidden`` are the channels between its convolutions,
-    ``squeezed`` those inside squeeze-and-excitation; 0 where there are none.
+    """One operation with its numbers.
+
+    ``hidden`` are the channels between its convolutions, ``squeezed`` those inside
+    squeeze-and-excitation; 0 where there are none.
     """
 
     op: str

@@ -220,7 +220,10 @@ def _linear(leaf: nn.Linear, given: tuple[Tensor, ...], output: Tensor) -> Opera
 
 
 def _pool(
-    leaf: nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d, given: tuple[Tensor, ...], output: Tensor) -> Operator:
+    leaf: nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d,
+    given: tuple[Tensor, ...],
+    output: Tensor,
+) -> Operator:
     size = _size(given[0])
     return Operator(
         kind="pool",

@@ -4,32 +4,18 @@ Plain actors under the driver, not Ray Tune: the study stays the only record of 
 that dies is replaced and its trial runs once more; then the trial has failed.
 """
 
-import logging
-import os
-import secrets
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stdout
-from pathlib import Path
 from typing import Any
+
+import ray
+from ray.exceptions import RayError, RayTaskError
 
 from latency.lane import Lane
 from nas.data.dataset import DataSpec
-from nas.errors import UserError
 from nas.executors.protocol import Done, OnEpoch, attempt, reason
+from nas.executors.ray_session import Session
 from nas.training.trial import TrialJob, cached
 
-# No traffic to Ray's makers, and CUDA devices left visible to CPU trials without a warning.
-_ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
-_OBJECT_STORE = 200_000_000  # bytes; only weights and held-out answers of one trial pass through
-_LONGEST_FOLDER = 30  # characters; a socket below it must stay within the 107 of a Unix address
 _ATTEMPTS = 2
-
-os.environ.update({name: os.environ.get(name, value) for name, value in _ENVIRONMENT.items()})
-import ray  # noqa: E402  (it reads the environment when imported)
-from ray.exceptions import RayError, RayTaskError  # noqa: E402
 
 
 class Worker:
@@ -56,22 +42,22 @@ class Worker:
 
 
 class RayExecutor:
-    """`workers` actors on a Ray of our own, or on the cluster at `address`."""
+    """`workers` actors on the Ray of a session."""
 
     def __init__(
         self,
+        session: Session,
         workers: int,
         gpus_per_trial: float,
-        address: str | None,
         data: DataSpec,
         on_epoch: OnEpoch,
     ) -> None:
-        """Returns when all actors are warm. Raises UserError if Ray cannot start or be reached."""
+        """Returns when all actors are warm; `session` is then closed with the executor."""
         self.capacity = workers
         self._gpus = gpus_per_trial
         self._data = data.to_json()
         self._on_epoch = on_epoch
-        self._session = _Session(workers, address)
+        self._session = session
         self._class = ray.remote(Worker)
         self._idle = [self._worker() for _ in range(workers)]
         self._jobs: dict[Any, tuple[TrialJob, Any, int]] = {}  # result -> job, worker, attempt
@@ -139,68 +125,3 @@ class RayExecutor:
                 self._asked[result] = worker.epochs.remote()
             except RayError:
                 self._asked.pop(result, None)  # it died; `_take` will meet the same
-
-
-class _Session:
-    """The connection to Ray: our own instance in a private folder, or what the user runs."""
-
-    def __init__(self, workers: int, address: str | None) -> None:
-        self._folder: Path | None = None
-        self._ours = not ray.is_initialized()
-        if not self._ours:
-            return
-        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        try:
-            if address is not None:
-                self._init(address=address, **options)
-                return
-            self._folder = _private_folder()
-            with _token(self._folder):
-                self._init(
-                    num_cpus=workers,
-                    include_dashboard=False,
-                    object_store_memory=_OBJECT_STORE,
-                    _temp_dir=str(self._folder),
-                    **options,
-                )
-        except (RayError, OSError, RuntimeError, ValueError) as error:
-            self.close()
-            where = f"reached at {address}" if address else "started"
-            raise UserError(
-                f"Ray cannot be {where} ({reason(error)}); --executor inline works without it"
-            ) from None
-
-    @staticmethod
-    def _init(**options: Any) -> None:
-        with redirect_stdout(sys.stderr):  # standard output is for results
-            ray.init(**options)
-
-    def close(self) -> None:
-        if self._ours:
-            ray.shutdown()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-
-
-def _private_folder() -> Path:
-    """A folder only this user can enter: Ray makes its own open to everybody."""
-    base = tempfile.gettempdir()
-    return Path(tempfile.mkdtemp(prefix="nas-ray-", dir=base if len(base) < _LONGEST_FOLDER else "/tmp"))
-
-
-@contextmanager
-def _token(folder: Path) -> Iterator[None]:
-    """Ray's processes started here refuse clients without a secret that only this user can read."""
-    path = folder / "token"
-    path.touch(mode=0o600)
-    path.write_text(secrets.token_hex(32))
-    before = {name: os.environ.get(name) for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN_PATH")}
-    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN_PATH=str(path))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name)
-            else:
-                os.environ[name] = value

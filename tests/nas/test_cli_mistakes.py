@@ -41,7 +41,10 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         (["describe", "msdnet-cifar-anytime-7", "--image", "3x32"], "3x32x32"),
         (["describe", "msdnet-cifar-anytime-7", "--image", "0"], "image '0'"),
         (["describe", "msdnet-cifar-anytime-7", "--classes", "1"], "classes"),
-        (["describe", "msdnet-cifar-anytime-7", "--latency", "--runtime", "onx"], "unknown runtime"),
+        (
+            ["describe", "msdnet-cifar-anytime-7", "--latency", "--runtime", "onx"],
+            "unknown runtime",
+        ),
         (["search", "--space", "msf"], "unknown search space 'msf'"),
         (["search", "--controller", "tp"], "unknown controller 'tp'"),
         (["search", "--data", "digit"], "digits"),

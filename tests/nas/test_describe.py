@@ -55,7 +55,9 @@ def test_the_built_network_has_the_parameters_described() -> None:
     ("image", "classes", "named"),
     [((3, 32), 10, "image"), ((3, 0, 32), 10, "image"), ((3, 32, 32), 1, "classes 1")],
 )
-def test_shapes_no_network_has_are_refused(image: tuple[int, ...], classes: int, named: str) -> None:
+def test_shapes_no_network_has_are_refused(
+    image: tuple[int, ...], classes: int, named: str
+) -> None:
     with pytest.raises(UserError, match=named):
         nas.describe(ANYTIME_7, image=image, classes=classes)
     with pytest.raises(UserError, match=named):

@@ -201,9 +201,7 @@ def test_operators_of_blocks_equal_hooks_and_fvcore_on_the_network(space: Search
 
 @over_spaces
 @pytest.mark.parametrize("image", [(1, 28, 28), (3, 33, 47), (3, 8, 8)])
-def test_images_of_other_shapes_are_taken(
-    space: SearchSpace, image: tuple[int, int, int]
-) -> None:
+def test_images_of_other_shapes_are_taken(space: SearchSpace, image: tuple[int, int, int]) -> None:
     for architecture in sampled(space, 3, seed=8):
         network = space.build(architecture, image, 7).eval()
         with torch.no_grad():
@@ -247,7 +245,8 @@ def errors(space: SearchSpace) -> dict[str, Mapping[str, Any]]:
         "no decision 'colour'": whole | {"decisions": chosen | {"colour": "red"}},
         f"{first} cannot be nonsense": whole | {"decisions": chosen | {first: "nonsense"}},
         f"{first} cannot be [1]": whole | {"decisions": chosen | {first: [1]}},
-        f"'{first}' is missing": whole | {"decisions": {k: chosen[k] for k in chosen if k != first}},
+        f"'{first}' is missing": whole
+        | {"decisions": {k: chosen[k] for k in chosen if k != first}},
         "no key 'shape'": whole | {"shape": 1},
         "of version 999": whole | {"version": 999},
         "of space 'other'": whole | {"space": "other"},

@@ -58,9 +58,10 @@ def graph(architecture: Architecture) -> BlockGraph:
 
 
 def test_ablated_forms_lack_what_their_names_say() -> None:
-    forms = {name: graph(MSD.published[f"msdnet-cifar-{name}"]) for name in (
-        "anytime-7", "no-dense", "no-scales", "no-exits", "plain"
-    )}
+    forms = {
+        name: graph(MSD.published[f"msdnet-cifar-{name}"])
+        for name in ("anytime-7", "no-dense", "no-scales", "no-exits", "plain")
+    }
     assert [len(forms[name].exits) for name in forms] == [7, 7, 7, 1, 1]
     joined = {name: {op.kind for stage in operators(forms[name]) for op in stage} for name in forms}
     assert "concat" in joined["anytime-7"]

@@ -1,0 +1,160 @@
+"""The commands that show and export a run, on a real search over the smallest networks."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import nas
+from nas import plugins
+from nas.cli.main import main
+from tests.nas import small_msd
+
+SEARCH = (
+    "search --space msd --runtime macs --executor inline --limit 40 --epochs 1 "
+    "--controller random --seed 1"
+).split()
+ROW = (
+    "trial,state,key,architecture,accuracy,latency_ms,reward,macs,parameters,epochs,seconds,error"
+).split(",")
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A folder with one run, named small, of four trials."""
+    folder = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(plugins.SPACES, "msd", small_msd.WHERE)
+        assert main([*SEARCH, "--trials", "4", "--name", "small", "--out", str(folder)]) == 0
+        yield str(folder)
+
+
+@pytest.fixture
+def told(out: str, capsys: pytest.CaptureFixture[str]) -> "Told":
+    return Told(out, capsys)
+
+
+class Told:
+    """Runs a command on the folder of runs and gives back what it printed."""
+
+    def __init__(self, out: str, capsys: pytest.CaptureFixture[str]) -> None:
+        self.out, self._capsys = out, capsys
+
+    def text(self, *arguments: str) -> str:
+        self._capsys.readouterr()
+        assert main([*arguments, "--out", self.out]) == 0
+        return self._capsys.readouterr().out
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.text(*arguments, "--json"))
+
+    def refusal(self, *arguments: str) -> str:
+        self._capsys.readouterr()
+        assert main([*arguments, "--out", self.out]) == 2
+        return self._capsys.readouterr().err
+
+
+def test_runs_lists_every_run_with_its_status(told: Told) -> None:
+    (found,) = told.json("runs")
+    assert found == told.json("status", "small")
+    assert "small" in told.text("runs")
+
+
+def test_status_has_the_promised_shape(told: Told) -> None:
+    found = told.json("status", "small")
+    promised = "run,space,controller,objective,target_ms,w,trials,reused,best,hypervolume".split(
+        ","
+    )
+    assert set(promised) <= set(found)
+    assert (found["run"], found["space"], found["controller"]) == ("small", "msd", "random")
+    assert found["trials"] == {"complete": 4, "pruned": 0, "failed": 0, "running": 0}
+    assert (found["objective"], found["w"]) == ("reward", -0.07)
+    assert found["target_ms"] > 0
+    assert found["hypervolume"] > 0
+    assert found["best"]["reward"] == max(row["reward"] for row in told.json("trials", "small"))
+
+
+def test_trials_have_the_promised_columns_and_are_those_of_python(told: Told) -> None:
+    rows = told.json("trials", "small")
+    assert [row["trial"] for row in rows] == [0, 1, 2, 3]
+    assert all(list(row)[: len(ROW)] == ROW for row in rows)
+    frame = nas.trials(nas.open_run(Path(told.out) / "small"))
+    assert isinstance(frame, pd.DataFrame)
+    assert frame["reward"].tolist() == [row["reward"] for row in rows]
+    assert all(row["key"] in told.text("trials", "small") for row in rows)
+
+
+def test_the_front_is_slowest_last_and_scored_anew_without_training(told: Told) -> None:
+    rows = told.json("pareto", "small")
+    assert rows == sorted(rows, key=lambda row: row["latency_ms"])
+    assert [row["accuracy"] for row in rows] == sorted(row["accuracy"] for row in rows)
+    assert all(set(ROW) < set(row) for row in rows)
+    assert all(row["policy"]["thresholds"][-1] == 0.0 for row in rows)
+    hard = told.json("pareto", "small", "--target-latency", "800us", "--hard")
+    assert [row["latency_ms"] for row in hard] == [row["latency_ms"] for row in rows]
+    for row in hard:
+        limited = min(1.0, 0.8 / row["latency_ms"])
+        assert row["reward"] == pytest.approx(row["accuracy"] * limited)
+    soft = told.json("pareto", "small", "--w", "0")
+    assert [row["reward"] for row in soft] == [row["accuracy"] for row in rows]
+    assert "best reward at T = " in told.text("pareto", "small")
+
+
+def test_a_reward_cannot_be_soft_and_hard(told: Told) -> None:
+    assert "exclude each other" in told.refusal("pareto", "small", "--w", "-1", "--hard")
+    assert "0.5" in told.refusal("pareto", "small", "--w", "0.5")
+
+
+def test_an_export_describes_itself_as_the_trial(told: Told, tmp_path: Path) -> None:
+    best = told.json("status", "small")["best"]
+    path = tmp_path / "best.yaml"
+    assert told.text("export", "small", "-o", str(path)).strip() == str(path)
+    described = told.json("describe", str(path))
+    assert described == told.json("describe", f"small:{best['trial']}")
+    assert described["key"] == best["key"]
+    assert described["parameters"] == best["parameters"]
+    assert described["exits"][-1]["lazy_macs"] == best["macs"]
+    assert (described["image"], described["classes"]) == ([1, 32, 32], 10)
+    assert nas.load_architecture(path).to_json() == best["architecture"]
+
+
+def test_an_export_is_never_overwritten_unless_asked(told: Told, tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("precious")
+    assert "--force" in told.refusal("export", "small", "-o", str(path))
+    assert path.read_text() == "precious"
+    written = told.json("export", "small", "--trial", "2", "-o", str(path), "--force")
+    assert written == {"path": str(path), "format": "config", "run": "small", "trial": 2}
+    assert path.read_text().startswith("schema_version:")
+
+
+def test_an_export_into_a_folder_is_named_after_run_and_trial(told: Told, tmp_path: Path) -> None:
+    told.text("export", "small", "--trial", "1", "-o", str(tmp_path / "new" / "folder"))
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["small-1.yaml"]
+
+
+@pytest.mark.parametrize("trial", ["9", "-1", "worst"])
+def test_a_trial_that_is_not_there_is_named(told: Told, trial: str) -> None:
+    message = told.refusal("export", "small", "--trial", trial)
+    assert repr(trial) in message
+    assert "0 to 3" in message
+
+
+def test_a_run_of_that_name_is_refused_before_anything_happens(told: Told) -> None:
+    before = sorted(Path(told.out).rglob("*"))
+    assert "resume" in told.refusal(*SEARCH, "--name", "small")
+    assert sorted(Path(told.out).rglob("*")) == before
+
+
+def test_search_tells_the_result_on_standard_output_only(
+    told: Told, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = told.json(*SEARCH, "--trials", "2", "--name", "second")
+    assert status["trials"]["complete"] == 2
+    resumed = told.text("resume", "second", "--trials", "+1")
+    assert "3 complete" in resumed
+    assert str(Path(told.out) / "second") in resumed
+    assert capsys.readouterr().out == ""

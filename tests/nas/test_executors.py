@@ -1,0 +1,170 @@
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nas.data.dataset import DataSpec
+from nas.executors.inline import InlineExecutor
+from nas.executors.protocol import Done, attempt, reason
+from nas.interruption import Interruption, Stopped
+from nas.training.recipe import Recipe
+from nas.training.trial import TrialJob
+from tests.nas.small_msd import SMALL
+
+DATA = DataSpec("digits", image=8, limit=60)
+
+
+def job(number: int, epochs: int = 1, **recipe: Any) -> TrialJob:
+    architecture = SMALL.sample(np.random.default_rng(number))
+    return TrialJob(
+        space="msd",
+        version=SMALL.version,
+        architecture=architecture.to_json(),
+        data=DATA,
+        recipe=Recipe(epochs, crop=1, **recipe),
+        seed=number,
+        number=number,
+    )
+
+
+def nobody(trial: int, epochs: int) -> None:
+    """Hears about epochs."""
+
+
+def same(one: Done, two: Done) -> bool:
+    assert one.outcome is not None, one.error
+    assert two.outcome is not None, two.error
+    return one.number == two.number and one.outcome.weights == two.outcome.weights
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (RuntimeError("first\nsecond"), "RuntimeError: first"),
+        (MemoryError(), "MemoryError"),
+        (ValueError("x" * 1000), "ValueError: " + "x" * 288),
+    ],
+)
+def test_reasons_are_one_line(error: Exception, said: str) -> None:
+    assert reason(error) == said
+
+
+def test_what_goes_wrong_in_a_trial_is_its_reason() -> None:
+    done = attempt(job(0, lr=1e30), nullcontext, nobody)
+    assert (done.number, done.outcome) == (0, None)
+    assert done.error == "TrainingDiverged: training diverged in epoch 1: not a finite number"
+
+
+def test_inline_trains_one_after_another_and_tells_epochs() -> None:
+    heard: list[tuple[int, int]] = []
+    executor = InlineExecutor(nullcontext, lambda trial, epochs: heard.append((trial, epochs)))
+    assert executor.completed(0) == []
+    executor.submit(job(3, epochs=2))
+    (done,) = executor.completed(0)
+    assert same(done, attempt(job(3, epochs=2), nullcontext, nobody))
+    assert heard == [(3, 1), (3, 2)]
+
+
+def test_a_request_to_stop_leaves_an_inline_trial_at_its_next_batch() -> None:
+    interruption, batches = Interruption(), []
+
+    @contextmanager
+    def pause() -> Iterator[None]:
+        batches.append(len(batches))
+        interruption.requested = len(batches) == 5
+        interruption.check()
+        yield
+
+    executor = InlineExecutor(pause, nobody)
+    executor.submit(job(0, epochs=100_000))
+    with pytest.raises(Stopped):
+        executor.completed(0)
+    assert len(batches) == 5
+
+
+def test_the_first_signal_asks_the_second_ends() -> None:
+    interruption = Interruption()
+    before = signal.getsignal(signal.SIGINT)
+    with interruption.listening():
+        os.kill(os.getpid(), signal.SIGINT)
+        assert interruption.requested
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.fixture(scope="module")
+def ray_executor() -> Iterator[Any]:
+    from nas.executors.ray_session import Session
+
+    session = Session(workers=1, address=None)
+    from nas.executors.ray_actors import RayExecutor
+
+    executor = RayExecutor(session, 1, 0.0, DATA, nobody)
+    try:
+        yield executor
+    finally:
+        executor.close()
+
+
+def ended(executor: Any) -> list[Done]:
+    end = time.monotonic() + 120
+    while not (done := executor.completed(0.5)):
+        assert time.monotonic() < end
+    return list(done)
+
+
+def test_ray_trains_what_inline_trains(ray_executor: Any) -> None:
+    ray_executor.submit(job(1))
+    (done,) = ended(ray_executor)
+    assert same(done, attempt(job(1), nullcontext, nobody))
+
+
+def test_a_failing_trial_leaves_its_ray_worker_alive(ray_executor: Any) -> None:
+    ray_executor.submit(job(0, lr=1e30))
+    (done,) = ended(ray_executor)
+    assert done.error == "TrainingDiverged: training diverged in epoch 1: not a finite number"
+    ray_executor.submit(job(2))
+    assert ended(ray_executor)[0].error is None
+
+
+def kill_worker(executor: Any) -> int:
+    """Kills the only worker; its process."""
+    import ray
+
+    workers = [*executor._idle, *(worker for _, worker, _ in executor._jobs.values())]
+    process: int = ray.get(workers[0].__ray_call__.remote(lambda worker: os.getpid()))
+    os.kill(process, signal.SIGKILL)
+    return process
+
+
+def test_a_trial_whose_worker_dies_runs_once_more(ray_executor: Any) -> None:
+    ray_executor.submit(job(4, epochs=40))
+    kill_worker(ray_executor)
+    (done,) = ended(ray_executor)
+    assert same(done, attempt(job(4, epochs=40), nullcontext, nobody))
+
+
+def test_a_trial_whose_workers_die_has_failed(ray_executor: Any) -> None:
+    ray_executor.submit(job(5, epochs=100_000))
+    first = kill_worker(ray_executor)
+    assert ray_executor.completed(60) == []  # noticed, and started again on another worker
+    assert kill_worker(ray_executor) != first
+    (done,) = ended(ray_executor)
+    assert done.error is not None
+    assert done.error.startswith("worker died 2 times: ")
+    ray_executor.submit(job(2))
+    assert ended(ray_executor)[0].error is None
+
+
+def test_ray_folders_are_closed_to_others(ray_executor: Any) -> None:
+    folder: Path = ray_executor._session._folder
+    assert folder.stat().st_mode & 0o077 == 0
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"

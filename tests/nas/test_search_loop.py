@@ -1,0 +1,229 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nas import frame, pareto
+from nas.errors import UserError
+from nas.interruption import Interruption
+from nas.loop import HOPELESS, Loop
+from nas.measurement import HeldOut
+from nas.objective import DIRECTIONS
+from nas.run import Run
+from nas.store import ASKED_AFTER, TOLD, read
+from tests.nas.table_search import Heard, PowerCut, Table, loop_of, made_run, small  # noqa: F401
+
+CONTROLLERS = ("random", "tpe", "nsga2", "reinforce")
+
+
+def sequence(run: Run) -> list[tuple[Any, ...]]:
+    table = frame.trials(run.records(), run.objective())
+    columns = ["state", "key", "architecture", "accuracy", "latency_ms", "reward", "reused_from"]
+    return [tuple(row) for row in table[columns].astype(object).fillna("none").to_numpy()]
+
+
+def always(loop: Loop, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A controller that says the same twice, then the next: 0 0 1 1 2 2."""
+    from nas import loop as module
+    from nas.proposals import Proposal
+
+    propose = module.propose
+    said: dict[int, Any] = {}
+
+    def twice(store: Any, sampler: Any, space: Any) -> Proposal:
+        proposal = propose(store, sampler, space)
+        said[proposal.number] = proposal.architecture
+        return Proposal(proposal.number, said[proposal.number - proposal.number % 2])
+
+    monkeypatch.setattr(module, "propose", twice)
+
+
+@pytest.mark.parametrize("capacity", [1, 3])
+def test_all_trials_end_and_are_recorded(tmp_path: Path, capacity: int) -> None:
+    run = made_run(tmp_path, trials=6, controller="random")
+    loop_of(run).go(Table(capacity))
+    records = run.records()
+    assert [record.trial for record in records] == list(range(6))
+    assert {record.state for record in records} == {"complete"}
+    rows = read(run.storage_url, run.name)
+    assert sorted(row.system_attrs[TOLD] for row in rows) == list(range(1, 7))
+    asked = [row.system_attrs[ASKED_AFTER] for row in rows]
+    assert asked == sorted(asked)
+    assert max(n - after for n, after in enumerate(asked)) == capacity - 1
+
+
+@pytest.mark.parametrize("controller", CONTROLLERS)
+def test_the_same_seed_gives_the_same_search_wherever_it_was_cut(
+    tmp_path: Path, controller: str
+) -> None:
+    options = {"trials": 13, "controller": controller, "seed": 3}
+    whole = made_run(tmp_path / "whole", **options)
+    loop_of(whole).go(Table())
+    cut = made_run(tmp_path / "cut", **options)
+    for lasts in (1, 6, 5):
+        with pytest.raises(PowerCut):
+            loop_of(cut).go(Table(limit=lasts))
+        assert cut.records()[-1].state == "running"
+    loop_of(cut).go(Table())
+    assert sequence(cut) == sequence(whole)
+
+
+def test_another_seed_gives_another_search(tmp_path: Path) -> None:
+    runs = [made_run(tmp_path / str(seed), trials=5, seed=seed) for seed in (0, 1)]
+    for run in runs:
+        loop_of(run).go(Table())
+    assert sequence(runs[0]) != sequence(runs[1])
+
+
+@pytest.mark.parametrize("controller", ["tpe", "nsga2"])
+def test_two_and_three_objectives(tmp_path: Path, controller: str) -> None:
+    objective = "pareto:accuracy,latency_ms,parameters"
+    run = made_run(tmp_path, trials=12, controller=controller, objective=objective)
+    loop_of(run).go(Table(2))
+    for record, row in zip(run.records(), read(run.storage_url, run.name), strict=True):
+        assert record.measurement is not None
+        assert row.values == list(run.objective().values(record.measurement))
+
+
+@pytest.mark.parametrize("capacity", [1, 2])
+def test_a_network_is_trained_once(
+    tmp_path: Path, capacity: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made_run(tmp_path, trials=8, controller="random")
+    loop, table, heard = loop_of(run, progress=(heard := Heard())), Table(capacity), heard
+    always(loop, run, monkeypatch)
+    loop.go(table)
+    assert sorted(table.submitted) == [0, 2, 4, 6]
+    monkeypatch.undo()
+    from nas import plugins
+    from tests.nas.small_msd import WHERE
+
+    monkeypatch.setitem(plugins.SPACES, "msd", WHERE)
+    rows = read(run.storage_url, run.name)
+    facts = [row.user_attrs["nas:facts"] for row in rows]
+    assert [fact["reused_from"] for fact in facts] == [None, 0, None, 2, None, 4, None, 6]
+    assert [row.values for row in rows[::2]] == [row.values for row in rows[1::2]]
+    assert heard.statuses[-1].reused == 4
+
+
+def test_a_duplicate_of_a_failed_trial_is_tried_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made_run(tmp_path, trials=4, controller="random")
+    loop, table = loop_of(run), Table(2, failing=(0,))
+    always(loop, run, monkeypatch)
+    loop.go(table)
+    states = [row.state.name for row in read(run.storage_url, run.name)]
+    assert states == ["FAIL", "COMPLETE", "COMPLETE", "COMPLETE"]
+    assert 1 in table.submitted
+
+
+def test_failed_trials_are_told_and_the_search_goes_on(tmp_path: Path) -> None:
+    run, heard = made_run(tmp_path, trials=6, controller="tpe"), Heard()
+    loop_of(run, progress=heard).go(Table(failing=(1, 4)))
+    records = run.records()
+    assert [record.trial for record in records if record.state == "failed"] == [1, 4]
+    assert records[4].error == "RuntimeError: out of luck"
+    assert "trial 4 failed: RuntimeError: out of luck" in heard.lines
+    assert heard.statuses[-1].failed == 2
+    assert all(row.system_attrs[TOLD] for row in read(run.storage_url, run.name))
+
+
+def test_a_hopeless_search_stops_in_one_line(tmp_path: Path) -> None:
+    run, table = made_run(tmp_path, trials=50, controller="random"), Table(failing=range(50))
+    with pytest.raises(UserError, match="first 5 trials all failed, last: RuntimeError: out"):
+        loop_of(run).go(table)
+    assert len(table.submitted) == HOPELESS == len(run.records())
+
+
+def test_no_trial_starts_after_the_time(tmp_path: Path) -> None:
+    run = made_run(tmp_path, trials=50, controller="random", max_time=100)
+    now = [0.0]
+
+    class Slow(Table):
+        def completed(self, timeout: float) -> list[Any]:
+            now[0] += 30
+            return super().completed(timeout)
+
+    loop_of(run, clock=lambda: now[0]).go(Slow())
+    assert len(run.records()) == 4
+    assert {record.state for record in run.records()} == {"complete"}
+
+
+def test_asked_to_stop_it_keeps_what_is_finished(tmp_path: Path) -> None:
+    run, interruption = made_run(tmp_path, trials=10, controller="random"), Interruption()
+
+    class Stopping(Table):
+        def completed(self, timeout: float) -> list[Any]:
+            interruption.requested = len(self.submitted) == 5
+            return super().completed(timeout)
+
+    loop_of(run, interruption=interruption).go(Stopping(2))
+    states = [record.state for record in run.records()]
+    assert sorted(states) == ["complete"] * 4 + ["running"]
+    loop_of(run).go(Table())
+    assert {record.state for record in run.records()} == {"complete"}
+    assert len(run.records()) == 10
+
+
+def test_the_front_keeps_its_weights_and_others_none(tmp_path: Path) -> None:
+    run = made_run(tmp_path, trials=8, controller="random")
+    loop_of(run).go(Table())
+    front = set(frame.pareto(run.records(), run.objective())["trial"])
+    kept = {int(file.stem) for file in (run.path / "weights").iterdir()}
+    assert kept == front
+    assert len(front) < 8
+    assert {file.stem for file in (run.path / "facts").iterdir()} == {f"{n:05d}" for n in range(8)}
+
+
+def test_the_front_is_over_the_facts_that_are_optimised(tmp_path: Path) -> None:
+    run = made_run(tmp_path, trials=8, controller="random", objective="pareto:accuracy,parameters")
+    loop_of(run).go(Table())
+    objective = run.objective()
+    assert objective.plane == ("accuracy", "parameters")
+    assert pareto.front([(1.0, 2.0)], [DIRECTIONS[fact] for fact in objective.plane]) == (0,)
+    front = set(frame.pareto(run.records(), objective)["trial"])
+    assert {int(file.stem) for file in (run.path / "weights").iterdir()} == front
+
+
+def test_facts_come_back_as_they_were_found(tmp_path: Path) -> None:
+    run, seen = made_run(tmp_path, trials=2, controller="random"), {}
+
+    class Watched(Table):
+        def completed(self, timeout: float) -> list[Any]:
+            ended = super().completed(timeout)
+            seen.update({done.number: done.outcome for done in ended})
+            return ended
+
+    loop_of(run).go(Watched())
+    for record in run.records():
+        assert record.measurement is not None
+        held_out: HeldOut = seen[record.trial].held_out
+        assert np.array_equal(record.measurement.held_out.confidence, held_out.confidence)
+        assert np.array_equal(record.measurement.held_out.correct, held_out.correct)
+        assert record.measurement.epochs == 1
+
+
+def test_a_network_that_cannot_be_timed_is_a_failed_trial(tmp_path: Path) -> None:
+    run = made_run(tmp_path, trials=3, controller="random")
+    loop = loop_of(run)
+    estimate: Callable[..., Any] = loop._source.estimate
+    asked = []
+
+    class Moody:
+        name, device = "macs", "simulated"
+
+        def estimate(self, graph: Any, seed: int = 0) -> Any:
+            asked.append(seed)
+            if len(asked) == 2:
+                raise RuntimeError("device on fire\nand more")
+            return estimate(graph, seed)
+
+    loop._source = Moody()  # type: ignore[assignment]
+    loop.go(Table())
+    states = [(record.state, record.error) for record in run.records()]
+    assert states[1] == ("failed", "RuntimeError: device on fire")
+    assert [state for state, _ in states] == ["complete", "failed", "complete"]
+    assert len(set(asked)) == 3

@@ -1,0 +1,138 @@
+"""Searches that really train, on the smallest networks of msd and a few digits."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import nas
+from controllers.errors import ControllerError
+from latency.errors import LatencyError
+from nas import frame, plugins, searches, summary
+from nas.errors import UserError
+from nas.run import Run
+from tests.nas.small_msd import WHERE
+from tests.nas.test_search_loop import CONTROLLERS, sequence
+
+QUICK = {
+    "runtime": "macs",
+    "executor": "inline",
+    "workers": 1,
+    "image": 8,
+    "limit": 60,
+    "epochs": 1,
+    "target_latency": "0.2ms",
+}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(plugins.SPACES, "msd", WHERE)
+
+
+def searched(out: Path, **options: Any) -> Run:
+    return nas.search("msd", out=str(out), **{**QUICK, **options})
+
+
+def test_the_same_seed_trains_the_same(tmp_path: Path) -> None:
+    one, two = (searched(tmp_path / n, controller="reinforce", trials=4) for n in "ab")
+    assert sequence(one) == sequence(two)
+    assert len({row[1] for row in sequence(one)}) > 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("controller", CONTROLLERS)
+def test_every_controller_searches_the_same_twice(tmp_path: Path, controller: str) -> None:
+    one, two = (searched(tmp_path / n, controller=controller, trials=16) for n in "ab")
+    assert sequence(one) == sequence(two)
+    assert {row[0] for row in sequence(one)} == {"complete"}
+
+
+def test_the_settings_are_written_as_resolved_and_repeat_the_search(tmp_path: Path) -> None:
+    found = searched(tmp_path / "a", trials=2, target_latency=None, controller="random")
+    written = yaml.safe_load((found.path / "search.yaml").read_text())
+    assert written["target_latency"] == f"{found.target_ms!r}ms"
+    assert found.latency["found"] == "30th percentile of 32 random architectures"
+    open_ended = {key for key, value in written.items() if value is None}
+    assert open_ended == {"max_time", "data_root", "ray_address", "storage"}
+    again = nas.search(**{**written, "out": str(tmp_path / "b")})
+    assert sequence(again) == sequence(found)
+
+
+def test_weights_on_the_front_are_those_that_were_judged(tmp_path: Path) -> None:
+    from nas.training.evaluate import evaluate
+    from nas.training.trial import cached
+    from nas.training.weights import load_bytes
+
+    run = searched(tmp_path, trials=2, controller="random")
+    record = next(r for r in run.records() if run.weights_path(r.trial).exists())
+    assert record.architecture is not None
+    assert record.measurement is not None
+    dataset = cached(run.settings.data_spec())
+    network = run.space().build(record.architecture, dataset.image, len(dataset.classes))
+    load_bytes(network, run.weights_path(record.trial).read_bytes())
+    judged = evaluate(network, dataset.held_out, dataset.mean, dataset.std)
+    assert (judged.correct == record.measurement.held_out.correct).all()
+
+
+def test_the_summary_names_the_front_and_the_next_steps(tmp_path: Path) -> None:
+    run = searched(tmp_path, trials=3, controller="random", name="mine")
+    said = summary.text(run)
+    assert said.startswith("mine: 3 trials complete")
+    table = frame.pareto(run.records(), run.objective())
+    rows = [line.split() for line in said.splitlines()]
+    assert {int(row[0]) for row in rows if row and row[0].isdigit()} == set(table["trial"])
+    assert f"nas resume mine --out {tmp_path} --trials +20" in said
+    assert str(run.path) in said
+
+
+def test_standard_output_stays_empty(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    searched(tmp_path, trials=1, controller="random")
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"space": "msdd"}, UserError, "unknown search space 'msdd', did you mean 'msd'"),
+        ({"controller": "greedy"}, UserError, "unknown controller 'greedy'"),
+        ({"controller": "reinforce", "objective": "pareto"}, ControllerError, "one objective"),
+        ({"objective": "speed"}, UserError, "objective 'speed'"),
+        ({"data": "nowhere"}, UserError, "data '.*nowhere'"),
+        ({"runtime": "abacus"}, UserError, "unknown runtime 'abacus'"),
+        ({"device": "phone"}, LatencyError, "has no device 'phone'"),
+        ({"epochs": 0}, UserError, "epochs 0"),
+        ({"w": 0.5}, UserError, "w 0.5"),
+    ],
+)
+def test_wrong_options_leave_nothing_behind(
+    tmp_path: Path, options: dict[str, Any], error: type[ValueError], said: str
+) -> None:
+    with pytest.raises(error, match=said) as caught:
+        nas.search(**{**QUICK, "out": str(tmp_path), **options})
+    assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_run_is_refused(tmp_path: Path) -> None:
+    searched(tmp_path, trials=1, name="one", controller="random")
+    with pytest.raises(UserError, match="go on with 'nas resume one'"):
+        searched(tmp_path, trials=1, name="one", controller="random")
+
+
+def test_a_run_is_extended(tmp_path: Path) -> None:
+    whole = searched(tmp_path / "whole", trials=5, controller="random")
+    short = searched(tmp_path / "short", trials=2, controller="random")
+    longer = searches.resume(short, "+2")
+    assert longer.settings.trials == nas.open_run(short.path).settings.trials == 4
+    assert len(searches.resume(short.path, 5).records()) == 5
+    assert sequence(nas.open_run(short.path)) == sequence(whole)
+
+
+@pytest.mark.parametrize("trials", ["0", "+0", "-3", "many", "1.5", 0])
+def test_a_bad_number_of_more_trials(tmp_path: Path, trials: str | int) -> None:
+    from tests.nas.table_search import made_run
+
+    with pytest.raises(UserError, match="give a number of trials in all, or"):
+        searches.resume(made_run(tmp_path, trials=3), trials)
