@@ -31,6 +31,7 @@ from search_spaces.blocks import BlockGraph
 from search_spaces.operators import costs
 
 HOPELESS = 5  # so many failures and no success: something is wrong with all of them
+WASTED = 20  # so many proposals for each trial asked for, and the controller finds none to train
 _POLL = 0.5  # seconds between looks at the workers
 
 
@@ -82,7 +83,7 @@ class Loop:
         self._best: float | None = None
         self._failed = self._reused = 0
         self._recall()
-        self._start, self._done_before = clock(), store.told
+        self._start, self._done_before = clock(), store.told - store.pruned
 
     def go(self, executor: Executor) -> None:
         """Runs until all trials have ended, time is up or the user asks to stop.
@@ -116,7 +117,7 @@ class Loop:
             elif record.measurement is not None:
                 self._remember(record.trial, trial.user_attrs[FACTS]["key"], record.measurement)
                 self._reused += record.reused_from is not None
-            else:
+            elif trial.state == TrialState.FAIL:
                 self._failed += 1
         self._weights.drop_others()
 
@@ -145,7 +146,9 @@ class Loop:
         # A controller that repeats itself must not fill the study while its first answer is due.
         crowded = sum(len(proposals) for proposals in self._waiting.values()) >= capacity
         over = settings.max_time is not None and self._elapsed() >= settings.max_time
-        return not crowded and not over and len(self._store.trials) < settings.trials
+        asked, pruned = len(self._store.trials), self._store.pruned
+        enough = asked - pruned >= settings.trials or asked >= WASTED * settings.trials
+        return not crowded and not over and not enough
 
     def _admit(self, proposal: Proposal, executor: Executor) -> None:
         """Trains a new architecture; a known one is told what is known of it, now or soon."""
@@ -162,8 +165,20 @@ class Loop:
         except (ValueError, RuntimeError, MemoryError) as error:  # it cannot be built or timed
             self._fail(proposal, reason(error))
             return
+        if self._is_too_slow(priced):
+            return
         self._running[proposal.number] = priced
         executor.submit(self._job(priced))
+
+    def _is_too_slow(self, priced: _Priced) -> bool:
+        """Tells the controller at once of a network that even its training is too slow for."""
+        slowest, latency_ms = self._run.settings.max_latency, priced.latency[-1].latency_ms
+        if slowest is None or latency_ms <= slowest:
+            return False
+        reason = f"not trained: {latency_ms:.4g} ms to its last exit, over {slowest:.4g} ms"
+        facts = records.facts(priced.proposal.architecture, error=reason)
+        self._store.prune(priced.proposal.number, facts)
+        return True
 
     def _price(self, proposal: Proposal) -> _Priced:
         """What the architecture costs, known before training."""
@@ -258,10 +273,11 @@ class Loop:
     def _show(self) -> None:
         self._progress.show(
             Status(
-                done=self._store.told,
+                done=self._store.told - self._store.pruned,
                 total=self._run.settings.trials,
                 failed=self._failed,
                 reused=self._reused,
+                pruned=self._store.pruned,
                 best_reward=self._best,
                 running=tuple((n, self._epochs.get(n, 0)) for n in sorted(self._running)),
                 epochs=self._task.recipe.epochs,
@@ -271,10 +287,11 @@ class Loop:
 
     def _left(self) -> float | None:
         """Seconds to go, if the trials to come are like those of this session."""
-        done, settings = self._store.told - self._done_before, self._run.settings
+        ended, settings = self._store.told - self._store.pruned, self._run.settings
+        done = ended - self._done_before
         if done == 0:
             return None
-        left = self._elapsed() / done * max(0, settings.trials - self._store.told)
+        left = self._elapsed() / done * max(0, settings.trials - ended)
         if settings.max_time is None:
             return left
         return min(left, max(0.0, settings.max_time - self._elapsed()))

@@ -16,6 +16,7 @@ class Status:
     total: int
     failed: int
     reused: int
+    pruned: int
     best_reward: float | None
     running: tuple[tuple[int, int], ...]
     epochs: int
@@ -34,7 +35,7 @@ class Status:
         return " · ".join(parts)
 
     def _counts(self) -> tuple[tuple[int, str], ...]:
-        return (self.reused, "reused"), (self.failed, "failed")
+        return (self.reused, "reused"), (self.pruned, "too slow to train"), (self.failed, "failed")
 
 
 class Progress(Protocol):

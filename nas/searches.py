@@ -136,6 +136,7 @@ def _latency(
 def _resolved(settings: SearchSettings, task: "Task", target_ms: float) -> SearchSettings:
     """All options as they will be used, so that the file alone repeats the search."""
     recipe = {name: getattr(task.recipe, name) for name in settings_of.RECIPE}
+    slowest = settings.max_latency or settings_of.SLOWEST * target_ms
     w = None if settings.hard else settings.soft_w
     return settings.model_copy(
         update={
@@ -143,6 +144,7 @@ def _resolved(settings: SearchSettings, task: "Task", target_ms: float) -> Searc
             "data": task.data.source,
             "data_root": task.data.root,
             "target_latency": target_ms,
+            "max_latency": slowest,
             "w": w,
         }
     )

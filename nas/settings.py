@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from nas.training.recipe import Recipe
 
 SCHEMA_VERSION: Final = 1
+SLOWEST = 5.0  # times the target: what is slower is not worth the time that its training takes
 SOFT_W = -0.07  # MnasNet, section 3: doubling the latency is worth about 5 % of accuracy
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -106,6 +107,7 @@ class SearchSettings(BaseModel):
 
     objective: str = "reward"
     target_latency: Milliseconds = None  # None: found from random architectures
+    max_latency: Milliseconds = None  # slower last exits are not trained; None: 5 times the target
     w: float | None = Field(None, le=0)  # None: -0.07, or the hard exponents
     hard: bool = False
     device: str = "cpu"

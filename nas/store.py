@@ -57,6 +57,11 @@ class Store:
         """How many outcomes were told so far."""
         return sum(trial.state.is_finished() for trial in self.trials)
 
+    @property
+    def pruned(self) -> int:
+        """How many trials were not trained."""
+        return sum(trial.state == TrialState.PRUNED for trial in self.trials)
+
     def ask(
         self,
         sampler: optuna.samplers.BaseSampler,
@@ -78,6 +83,10 @@ class Store:
     def complete(self, number: int, facts: Mapping[str, Any], values: Sequence[float]) -> None:
         """Tells finite objective values of a trial and keeps its facts (strict JSON)."""
         self._finish(number, facts, TrialState.COMPLETE, list(values))
+
+    def prune(self, number: int, facts: Mapping[str, Any]) -> None:
+        """Tells that a trial was not trained, for what was known of it before."""
+        self._finish(number, facts, TrialState.PRUNED, None)
 
     def fail(self, number: int, facts: Mapping[str, Any]) -> None:
         """Tells that a trial has no values."""

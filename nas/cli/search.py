@@ -43,6 +43,10 @@ def search(
         typer.Option(help="reward, or pareto[:accuracy,latency_ms,parameters]."),
     ] = None,
     target_latency: TargetLatency = None,
+    max_latency: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Train nothing slower (default: 5 times the target)."),
+    ] = None,
     w: Weight = None,
     hard: Hard = False,
     device: Annotated[str | None, typer.Option(help="Where the latency is measured.")] = None,

@@ -227,3 +227,29 @@ def test_a_network_that_cannot_be_timed_is_a_failed_trial(tmp_path: Path) -> Non
     assert states[1] == ("failed", "RuntimeError: device on fire")
     assert [state for state, _ in states] == ["complete", "failed", "complete"]
     assert len(set(asked)) == 3
+
+
+@pytest.mark.parametrize("controller", CONTROLLERS)
+def test_networks_that_are_too_slow_are_not_trained(tmp_path: Path, controller: str) -> None:
+    free = made_run(tmp_path / "free", trials=8, controller="random")
+    loop_of(free).go(Table())
+    latencies = frame.trials(free.records(), free.objective())["latency_ms"]
+    slowest = float(latencies.median())
+    options = {"trials": 8, "controller": controller, "max_latency": slowest}
+    run = made_run(tmp_path / "bound", **options)
+    table = Table()
+    loop_of(run).go(table)
+    records = run.records()
+    trained = [r for r in records if r.measurement is not None]
+    slow = [r for r in records if r.state == "pruned"]
+    assert len(trained) == 8
+    assert all(r.measurement.exit_latency_ms[-1] <= slowest for r in trained if r.measurement)
+    assert slow
+    assert all("over" in (r.error or "") for r in slow)
+    assert not {r.trial for r in slow} & set(table.submitted)
+
+
+def test_a_search_that_finds_nothing_fast_enough_ends(tmp_path: Path) -> None:
+    run = made_run(tmp_path, trials=3, controller="random", max_latency=1e-6)
+    loop_of(run).go(Table())
+    assert {record.state for record in run.records()} == {"pruned"}
