@@ -168,7 +168,8 @@ def _drive(run: Run, task: "Task", source: "LatencySource", progress: Progress) 
     sampler = plugins.controller(run.settings.controller, space=run.space(), seed=run.settings.seed)
     loop = Loop(run, task, store, sampler, source, interruption, progress, time.monotonic)
     try:
-        with _executor(run, task, loop, interruption) as executor, interruption.listening():
+        # Listening first: starting the workers takes seconds in which Ctrl-C may come.
+        with interruption.listening(), _executor(run, task, loop, interruption) as executor:
             loop.go(executor)
     finally:
         progress.close()

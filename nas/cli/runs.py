@@ -33,11 +33,10 @@ def status(run: Run, out: Out = RUNS, as_json: Json = False) -> None:
     if as_json:
         show_json(found)
     else:
-        show_status(found)
+        _show_status(found)
 
 
-def show_status(found: dict[str, Any]) -> None:
-    """Print what ``nas.results.status`` gives, for a person."""
+def _show_status(found: dict[str, Any]) -> None:
     counts = ", ".join(f"{count} {state}" for state, count in found["trials"].items())
     show_text(f"{found['run']}: space {found['space']}, controller {found['controller']}")
     show_text(f"trials: {counts}; {found['reused']} reused")
@@ -85,10 +84,10 @@ def pareto(
     if as_json:
         show_json(rows)
     else:
-        show_front(rows, objective)
+        _show_front(rows, objective)
 
 
-def show_front(rows: list[dict[str, Any]], objective: "Objective") -> None:
+def _show_front(rows: list[dict[str, Any]], objective: "Objective") -> None:
     """Print the rows of a front; ``like`` are those its standard error cannot tell apart."""
     columns = ("trial", "key", *FIGURES, "standard_error", "p95_ms", "worst_ms")
     body = [

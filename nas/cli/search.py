@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli.output import say, show_json, show_text
-from nas.cli.runs import show_front, show_status
 from nas.cli.values import RUNS, Hard, Json, Out, Run, TargetLatency, Weight
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ def resume(
 
 def _drive(action: "Callable[[Progress], Opened]", as_json: bool) -> None:
     """Run a search; progress goes to standard error, what came of it to standard output."""
-    from nas import frame, progress, results
+    from nas import progress, results, summary
     from nas.searches import Interrupted
 
     reporter = progress.on(sys.stderr)
@@ -108,12 +107,13 @@ def _drive(action: "Callable[[Progress], Opened]", as_json: bool) -> None:
         reporter.close()
         say(str(stopped))
         raise typer.Exit(130) from None
+    except KeyboardInterrupt:
+        reporter.close()
+        say("stopped; finished trials are kept, nas runs lists every run")
+        raise typer.Exit(130) from None
     finally:
         reporter.close()
     if as_json:
         show_json(results.status(run))
         return
-    show_status(results.status(run))
-    show_text("")
-    show_front(frame.rows(frame.pareto(run.records(), run.objective())), run.objective())
-    show_text(f"run: {run.path}")
+    show_text(summary.text(run))

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import nas
-from nas import plugins
+from nas import plugins, searches
 from nas.cli.main import main
 from tests.nas import small_msd
 
@@ -43,18 +43,23 @@ class Told:
     def __init__(self, out: str, capsys: pytest.CaptureFixture[str]) -> None:
         self.out, self._capsys = out, capsys
 
-    def text(self, *arguments: str) -> str:
+    def code(self, *arguments: str) -> int:
         self._capsys.readouterr()
-        assert main([*arguments, "--out", self.out]) == 0
+        return main([*arguments, "--out", self.out])
+
+    def err(self) -> str:
+        return self._capsys.readouterr().err
+
+    def text(self, *arguments: str) -> str:
+        assert self.code(*arguments) == 0
         return self._capsys.readouterr().out
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self.text(*arguments, "--json"))
 
     def refusal(self, *arguments: str) -> str:
-        self._capsys.readouterr()
-        assert main([*arguments, "--out", self.out]) == 2
-        return self._capsys.readouterr().err
+        assert self.code(*arguments) == 2
+        return self.err()
 
 
 def test_runs_lists_every_run_with_its_status(told: Told) -> None:
@@ -155,6 +160,17 @@ def test_search_tells_the_result_on_standard_output_only(
     status = told.json(*SEARCH, "--trials", "2", "--name", "second")
     assert status["trials"]["complete"] == 2
     resumed = told.text("resume", "second", "--trials", "+1")
-    assert "3 complete" in resumed
+    assert "3 trials complete" in resumed
     assert str(Path(told.out) / "second") in resumed
     assert capsys.readouterr().out == ""
+
+
+def test_ctrl_c_says_how_to_go_on(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = nas.open_run(Path(told.out) / "small")
+
+    def stopped(*given: object) -> None:
+        raise searches.Interrupted(run)
+
+    monkeypatch.setattr(searches, "start", stopped)
+    assert told.code(*SEARCH) == 130
+    assert "nas resume small" in told.err()
