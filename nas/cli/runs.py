@@ -1,6 +1,9 @@
 """``nas runs``, ``status``, ``trials`` and ``pareto``: what a search has found."""
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from nas.cli.output import cell, show_json, show_table, show_text
 from nas.cli.values import RUNS, Hard, Json, Out, Run, TargetLatency, Weight
@@ -68,6 +71,9 @@ def pareto(
     target_latency: TargetLatency = None,
     w: Weight = None,
     hard: Hard = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it too: .svg, .png or .pdf.")
+    ] = None,
     out: Out = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -81,6 +87,10 @@ def pareto(
     opened = open_run(run, out)
     objective = rescored(opened.objective(), target_ms, w, hard)
     rows = frame.rows(frame.pareto(opened.records(), objective))
+    if plot is not None:
+        from nas.plot import front
+
+        front(opened, objective, plot)
     if as_json:
         show_json(rows)
     else:

@@ -1,0 +1,61 @@
+"""The front as a picture: every network and its exit policies, accuracy against latency."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nas import atomic, frame
+from nas.errors import UserError
+
+if TYPE_CHECKING:
+    from nas.objective import Objective
+    from nas.run import Run
+
+FORMATS = (".svg", ".png", ".pdf")
+
+
+def front(run: "Run", objective: "Objective", path: Path) -> None:
+    """Draw the run's front into ``path`` (.svg, .png or .pdf), replacing what is there.
+
+    Grey points are trained networks under the policy that scores best, blue ones the front over
+    networks and policies; bars are one standard error of the accuracy on held-out images.
+    Raises UserError for another ending, a missing folder, or a run without a finished trial.
+    """
+    from matplotlib.figure import Figure
+
+    if path.suffix not in FORMATS:
+        raise UserError(f"cannot draw {path}: the name must end in {', '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise UserError(f"cannot draw {path}: there is no folder {path.parent}")
+    records = run.records()
+    kept, trained = frame.pareto(records, objective), frame.trials(records, objective)
+    if kept.empty:
+        raise UserError(f"{run.name} has no finished trial to draw")
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    axes.scatter(trained["latency_ms"], trained["accuracy"], s=18, color="0.7", label="networks")
+    axes.step(kept["latency_ms"], kept["accuracy"], where="post", color="#0072b2", linewidth=1)
+    axes.errorbar(
+        kept["latency_ms"],
+        kept["accuracy"],
+        kept["standard_error"],
+        fmt="o",
+        markersize=4,
+        color="#0072b2",
+        elinewidth=0.6,
+        label="front (network, exit policy)",
+    )
+    if objective.reward is not None:
+        target = objective.reward.target_ms
+        axes.axvline(target, color="#d55e00", linestyle="--", label=f"target {target:.3g} ms")
+    axes.set_xscale("log")
+    axes.set_xlabel(f"expected latency, ms ({run.latency['runtime']} on {run.latency['device']})")
+    axes.set_ylabel(f"accuracy on held-out images of {Path(run.settings.data).name}")
+    axes.legend(loc="lower right", frameon=False)
+    drawn = BytesIO()
+    # Without dates and random names the same run gives the same file.
+    figure.savefig(drawn, format=path.suffix[1:], dpi=150, metadata=_UNDATED.get(path.suffix))
+    atomic.write(path, drawn.getvalue())
+
+
+_UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
