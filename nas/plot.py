@@ -22,6 +22,7 @@ def front(run: "Run", objective: "Objective", path: Path) -> None:
     Raises UserError for another ending, a missing folder, or a run without a finished trial.
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogFormatter
 
     if path.suffix not in FORMATS:
         raise UserError(f"cannot draw {path}: the name must end in {', '.join(FORMATS)}")
@@ -49,9 +50,11 @@ def front(run: "Run", objective: "Objective", path: Path) -> None:
         target = objective.reward.target_ms
         axes.axvline(target, color="#d55e00", linestyle="--", label=f"target {target:.3g} ms")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
     axes.set_xlabel(f"expected latency, ms ({run.latency['runtime']} on {run.latency['device']})")
     axes.set_ylabel(f"accuracy on held-out images of {Path(run.settings.data).name}")
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="best", frameon=False)
     drawn = BytesIO()
     # Without dates and random names the same run gives the same file.
     figure.savefig(drawn, format=path.suffix[1:], dpi=150, metadata=_UNDATED.get(path.suffix))

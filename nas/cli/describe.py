@@ -1,6 +1,6 @@
 """``nas describe``: what a network is and costs."""
 
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from typing import Annotated
 
 import typer
@@ -10,6 +10,7 @@ from nas.cli.output import cell, show_json, show_table, show_text
 from nas.cli.values import RUNS, Json, Out
 from nas.cli.values import image as read_image
 from nas.description import Description
+from nas.operator_table import OperatorTable, operator_table
 
 Latency = Annotated[bool, typer.Option("--latency", help="Measure the latency of every exit.")]
 
@@ -26,6 +27,9 @@ def describe(
         int | None, typer.Option(min=2, help="Number of classes. Default: its own, or 100.")
     ] = None,
     latency: Latency = False,
+    operators: Annotated[
+        bool, typer.Option("--operators", help="List every operator; fvcore counts beside.")
+    ] = False,
     device: Annotated[str, typer.Option(help="Where the latency is measured.")] = "cpu",
     runtime: Annotated[str, typer.Option(help="What runs the network: torch or macs.")] = "torch",
     out: Out = RUNS,
@@ -42,10 +46,40 @@ def describe(
         classes or found.classes or 100,
         plugins.runtime(runtime, device) if latency else None,
     )
+    table = None
+    if operators:
+        table = operator_table(found.architecture, described.image, described.classes)
     if as_json:
-        show_json(described.to_json())
-    else:
-        _show(described)
+        show_json(described.to_json() | ({} if table is None else {"operators": asdict(table)}))
+        return
+    _show(described)
+    if table is not None:
+        _show_operators(table)
+
+
+def _show_operators(table: OperatorTable) -> None:
+    columns = ("exit", "operator", "channels", "kernel", "stride", "groups", "output", "MACs")
+    rows = [
+        (
+            exit_number,
+            each.kind,
+            f"{each.in_channels} to {each.out_channels}",
+            _by(each.kernel),
+            _by(each.stride),
+            each.groups,
+            _by(each.output_size),
+            each.macs,
+        )
+        for exit_number, stage in enumerate(table.stages, start=1)
+        for each in stage
+    ]
+    show_text("")
+    show_table(columns, rows)
+    show_text(f"\nMACs of all exits: {cell(table.macs)} here, {cell(table.fvcore_macs)} by fvcore")
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def _show(described: Description) -> None:

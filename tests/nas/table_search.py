@@ -26,7 +26,9 @@ CLASSES = 10
 
 def made_run(out: Path, **options: object) -> Run:
     settings = parse({"out": str(out), "runtime": "macs", "target_latency": 0.2, **options})
-    return create(settings, {"runtime": "macs", "target_ms": 0.2, "found": "given"})
+    return create(
+        settings, {"runtime": "macs", "device": "simulated", "target_ms": 0.2, "found": "given"}
+    )
 
 
 def loop_of(

@@ -8,6 +8,7 @@ import nas
 from nas import plugins
 from nas.description import describe
 from nas.errors import UserError
+from nas.operator_table import operator_table
 
 ANYTIME_7 = plugins.space("msd").published["msdnet-cifar-anytime-7"]
 
@@ -62,3 +63,11 @@ def test_shapes_no_network_has_are_refused(
         nas.describe(ANYTIME_7, image=image, classes=classes)
     with pytest.raises(UserError, match=named):
         nas.build(ANYTIME_7, image=image, classes=classes)
+
+
+def test_operators_are_listed_and_fvcore_agrees() -> None:
+    architecture = plugins.space("msd").published["msdnet-cifar-batch-4"]
+    table = operator_table(architecture, (3, 32, 32), 100)
+    described = describe(architecture, (3, 32, 32), 100)
+    assert len(table.stages) == len(described.exits)
+    assert table.macs == table.fvcore_macs == described.exits[-1].lazy_macs

@@ -1,0 +1,38 @@
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nas import plot
+from nas.errors import UserError
+from nas.run import Run
+from tests.nas.table_search import Table, loop_of, made_run, small  # noqa: F401
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    made = made_run(tmp_path, trials=6, controller="random")
+    loop_of(made).go(Table())
+    return made
+
+
+def test_the_front_is_drawn(run: Run, tmp_path: Path) -> None:
+    png, svg = tmp_path / "front.png", tmp_path / "front.svg"
+    for path in (png, svg):
+        plot.front(run, run.objective(), path)
+    with Image.open(png) as picture:
+        assert picture.width > 800
+        assert len(picture.convert("RGB").getcolors(maxcolors=100_000)) > 10
+    assert "<svg" in svg.read_text()
+    assert "dc:date" not in svg.read_text()
+
+
+def test_what_cannot_be_drawn_is_said_and_nothing_is_left(run: Run, tmp_path: Path) -> None:
+    for path in (tmp_path / "front.bmp", tmp_path / "none" / "front.png"):
+        with pytest.raises(UserError, match="cannot draw"):
+            plot.front(run, run.objective(), path)
+        assert not path.exists()
+    empty = made_run(tmp_path / "empty", trials=1)
+    loop_of(empty)
+    with pytest.raises(UserError, match="no finished trial"):
+        plot.front(empty, empty.objective(), tmp_path / "front.png")
