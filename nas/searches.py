@@ -10,7 +10,7 @@ from nas import plugins
 from nas import run as runs
 from nas import settings as settings_of
 from nas.errors import UserError
-from nas.interruption import Interruption
+from nas.interruption import Interruption, Stopped
 from nas.objective import Objective
 from nas.progress import Progress, Silent
 from nas.proposals import refuse_unfit
@@ -24,10 +24,14 @@ if TYPE_CHECKING:
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user stopped the search; `run` keeps every finished trial, the message how to go on."""
+    """The user stopped the search; `run` keeps every finished trial, the message how to go on.
 
-    def __init__(self, run: Run) -> None:
-        super().__init__(f"stopped; go on with: {resume_command(run)}")
+    `run` is None where nothing was written yet.
+    """
+
+    def __init__(self, run: Run | None) -> None:
+        how = f"go on with: {resume_command(run)}" if run else "nothing was written yet"
+        super().__init__(f"stopped; {how}")
         self.run = run
 
 
@@ -45,6 +49,22 @@ def search(space: str = "msd", *, progress: Progress | None = None, **options: A
 
 def start(settings: SearchSettings, progress: Progress) -> Run:
     """Begins a new run and drives it to its end."""
+    interruption = Interruption()
+    # Listening from here on: a signal that comes amid heavy imports would be lost otherwise.
+    with interruption.listening():
+        try:
+            run, task, source = _begun(settings, progress, interruption)
+        except Stopped:
+            raise Interrupted(None) from None
+        with run.driving():
+            _drive(run, task, source, progress, interruption)
+    return run
+
+
+def _begun(
+    settings: SearchSettings, progress: Progress, interruption: Interruption
+) -> "tuple[Run, Task, LatencySource]":
+    """Checks everything that can be wrong, finds the target, and writes the new run."""
     space = plugins.space(settings.space)
     sampler = plugins.controller(settings.controller, space=space, seed=settings.seed)
     objective = Objective.parse(settings.objective, runs.reward(settings, 1.0))
@@ -53,7 +73,7 @@ def start(settings: SearchSettings, progress: Progress) -> Run:
         runs.refuse_existing(settings.out, settings.name)
     source = plugins.runtime(settings.runtime, settings.device)
     task = _task(settings, progress)
-    latency = _latency(settings, source, task, progress)
+    latency = _latency(settings, source, task, progress, interruption)
     resolved = _resolved(settings, task, latency["target_ms"])
     _refuse_known_study(resolved)
     run = runs.create(resolved, latency)
@@ -61,9 +81,7 @@ def start(settings: SearchSettings, progress: Progress) -> Run:
         f"run {run.path}: {run.settings.trials} trials by {settings.controller} "
         f"on {task.data.source}, target latency {run.target_ms:.4g} ms ({latency['found']})"
     )
-    with run.driving():
-        _drive(run, task, source, progress)
-    return run
+    return run, task, source
 
 
 def resume(
@@ -75,15 +93,15 @@ def resume(
     driven, and Interrupted after Ctrl-C.
     """
     found = run if isinstance(run, Run) else runs.open_run(run)
-    progress = progress or Silent()
-    with found.driving():
+    progress, interruption = progress or Silent(), Interruption()
+    with interruption.listening(), found.driving():
         total = _total(found, trials)
         if total != found.settings.trials:
             settings = found.settings.model_copy(update={"trials": total})
             found = Run(found.path, settings, found.latency)
             runs.save_settings(found)
         source = plugins.runtime(found.settings.runtime, found.settings.device)
-        _drive(found, _task(found.settings, progress), source, progress)
+        _drive(found, _task(found.settings, progress), source, progress, interruption)
     return found
 
 
@@ -114,7 +132,11 @@ def _task(settings: SearchSettings, progress: Progress) -> "Task":
 
 
 def _latency(
-    settings: SearchSettings, source: "LatencySource", task: "Task", progress: Progress
+    settings: SearchSettings,
+    source: "LatencySource",
+    task: "Task",
+    progress: Progress,
+    interruption: Interruption,
 ) -> dict[str, Any]:
     """What `latency.json` records: where and how latency is estimated, and the target."""
     from nas.target import ARCHITECTURES, Target, from_random
@@ -123,7 +145,8 @@ def _latency(
     if target is None:
         progress.say(f"no target latency: estimating {ARCHITECTURES} random architectures")
         space = plugins.space(settings.space)
-        target = from_random(space, source, task.image, task.classes, settings.seed)
+        shape = (task.image, task.classes)
+        target = from_random(space, source, *shape, settings.seed, interruption.check)
     return {
         "runtime": source.name,
         "device": source.device,
@@ -159,17 +182,21 @@ def _refuse_known_study(settings: SearchSettings) -> None:
         raise UserError(f"{where} already has a study {name!r}; choose another name")
 
 
-def _drive(run: Run, task: "Task", source: "LatencySource", progress: Progress) -> None:
+def _drive(
+    run: Run,
+    task: "Task",
+    source: "LatencySource",
+    progress: Progress,
+    interruption: Interruption,
+) -> None:
     from nas.loop import Loop
     from nas.store import Store
 
-    interruption = Interruption()
     store = Store(run.storage_url, run.name, run.objective().directions)
     sampler = plugins.controller(run.settings.controller, space=run.space(), seed=run.settings.seed)
     loop = Loop(run, task, store, sampler, source, interruption, progress, time.monotonic)
     try:
-        # Listening first: starting the workers takes seconds in which Ctrl-C may come.
-        with interruption.listening(), _executor(run, task, loop, interruption) as executor:
+        with _executor(run, task, loop, interruption) as executor:
             loop.go(executor)
     finally:
         progress.close()

@@ -1,5 +1,6 @@
 """The latency to aim at when the user names none."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,15 +27,18 @@ def from_random(
     image: tuple[int, int, int],
     classes: int,
     seed: int,
+    check: Callable[[], None],
 ) -> Target:
     """The 30th percentile of the last exit's latency over 32 random architectures.
 
     Fast enough that most networks have to give something up for it, and not so fast that none can
-    reach it. Raises LatencyError.
+    reach it. `check` is called before each, to raise where the search is to stop.
+    Raises LatencyError.
     """
     rng = np.random.default_rng(derived_seed(seed, "target"))
     latencies: list[float] = []
     for _ in range(ARCHITECTURES):
+        check()
         graph = space.blocks(space.sample(rng), image, classes)
         latencies.append(source.estimate(graph, seed)[-1].latency_ms)
     return Target(

@@ -7,11 +7,12 @@ import pytest
 
 from nas import frame, pareto
 from nas.errors import UserError
-from nas.interruption import Interruption
+from nas.interruption import Interruption, Stopped
 from nas.loop import HOPELESS, Loop
 from nas.measurement import HeldOut
 from nas.objective import DIRECTIONS
 from nas.run import Run
+from nas.searches import Interrupted, search
 from nas.store import ASKED_AFTER, TOLD, read
 from tests.nas.table_search import Heard, PowerCut, Table, loop_of, made_run, small  # noqa: F401
 
@@ -253,3 +254,15 @@ def test_a_search_that_finds_nothing_fast_enough_ends(tmp_path: Path) -> None:
     run = made_run(tmp_path, trials=3, controller="random", max_latency=1e-6)
     loop_of(run).go(Table())
     assert {record.state for record in run.records()} == {"pruned"}
+
+
+def test_a_stop_before_the_first_trial_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(_: Interruption) -> None:
+        raise Stopped
+
+    monkeypatch.setattr(Interruption, "check", asked)
+    with pytest.raises(Interrupted, match="nothing was written"):
+        search(runtime="macs", executor="inline", trials=1, out=str(tmp_path))
+    assert not list(tmp_path.iterdir())
