@@ -128,6 +128,8 @@ def _task(settings: SearchSettings, progress: Progress) -> "Task":
     dataset = cached(spec)
     if dataset.note:
         progress.say(f"{dataset.name}: {dataset.note}")
+    images = (len(dataset.train.labels), len(dataset.held_out.labels))
+    progress.say("each network trains on {:,} images and is judged on {:,} others".format(*images))
     return Task(spec, settings.recipe(dataset.image), dataset.image, len(dataset.classes))
 
 

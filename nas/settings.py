@@ -73,6 +73,21 @@ Milliseconds = Annotated[
 ]
 
 
+def _limit(value: Any) -> Any:
+    """A number of images, also as the command line gives it; None for all."""
+    if value in (None, "all"):
+        return None
+    if isinstance(value, str) and value.isascii() and value.isdigit():
+        value = int(value)
+    if type(value) is int and value >= 2:
+        return value
+    raise UserError(f"{value!r} is not a number of training images (at least 2) or all")
+
+
+Limit = Annotated[int | None, BeforeValidator(_limit)]
+SHORT = 5000  # a search compares networks by short trainings; `nas train` is for all of them
+
+
 def cores() -> int:
     """How many cores this process may use: one training thread each."""
     return len(os.sched_getaffinity(0))
@@ -93,7 +108,7 @@ class SearchSettings(BaseModel):
     data: str = "digits"
     data_root: str | None = None
     image: int | None = None
-    limit: int | None = None  # training images, stratified; None: all
+    limit: Limit = SHORT  # training images, every class in proportion; None ("all"): all
 
     # What the recipe of a trial says is kept where these are None; it checks their ranges.
     epochs: int | None = None

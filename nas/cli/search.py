@@ -30,7 +30,10 @@ def search(
         str | None, typer.Option(metavar="DIR", help="Folder of the standard sets.")
     ] = None,
     image: Annotated[int | None, typer.Option(help="Resize images to this many pixels.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Train on this many images only.")] = None,
+    limit: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Train on this many images, or all (default: 5000)."),
+    ] = None,
     controller: Annotated[
         str | None, typer.Option(help="Who proposes: random, tpe, nsga2 or reinforce.")
     ] = None,

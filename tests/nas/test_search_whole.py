@@ -23,6 +23,7 @@ QUICK = {
     "limit": 60,
     "epochs": 1,
     "target_latency": "0.2ms",
+    "max_latency": "1s",
 }
 
 
