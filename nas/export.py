@@ -45,7 +45,7 @@ def config_of(run: "Run", record: TrialRecord) -> Config:
         preprocessing=_preprocessing(dataset),
         exits=exits_of(seen),
         metrics=_metrics(run, record.measurement, seen),
-        recipe=run.settings.recipe(dataset.image).to_json(),
+        recipe=run.settings.recipe(dataset.image, len(dataset.train)).to_json(),
         provenance=_provenance(run, record.trial, record.measurement.seed, dataset),
     )
 

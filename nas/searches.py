@@ -130,7 +130,12 @@ def _task(settings: SearchSettings, progress: Progress) -> "Task":
         progress.say(f"{dataset.name}: {dataset.note}")
     images = (len(dataset.train.labels), len(dataset.held_out.labels))
     progress.say("each network trains on {:,} images and is judged on {:,} others".format(*images))
-    return Task(spec, settings.recipe(dataset.image), dataset.image, len(dataset.classes))
+    return Task(
+        spec,
+        settings.recipe(dataset.image, len(dataset.train)),
+        dataset.image,
+        len(dataset.classes),
+    )
 
 
 def _latency(

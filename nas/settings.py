@@ -160,13 +160,13 @@ class SearchSettings(BaseModel):
 
         return DataSpec(self.data, self.image, self.data_root, limit=self.limit).absolute()
 
-    def recipe(self, image: tuple[int, int, int]) -> "Recipe":
-        """How a trial trains on images (channels, height, width). Raises UserError."""
+    def recipe(self, image: tuple[int, int, int], count: int) -> "Recipe":
+        """How a trial trains on `count` images (channels, height, width). Raises UserError."""
         from nas.training.recipe import short_recipe
 
         given = {name: getattr(self, name) for name in RECIPE}
         asked = {name: value for name, value in given.items() if value is not None}
-        return dataclasses.replace(short_recipe(image, self.epochs), **asked)
+        return dataclasses.replace(short_recipe(image, self.epochs, count), **asked)
 
     def to_yaml(self) -> str:
         """The text of `search.yaml`; `load` gives the same settings back."""

@@ -11,6 +11,7 @@ from nas.errors import UserError
 SCHEDULES = ("cosine",)
 WARM_UP = 0.1  # part of all steps in which the learning rate rises, at most one epoch
 SHORT_EPOCHS = 4  # of a trial: 93 to 98 % on the digits with MSDNets of 10 to 14 million MACs
+MANY = 2000  # images
 CROP_PART = 16  # a trial is too short for the usual 4 pixels of 32; digits lose by it
 
 
@@ -68,14 +69,16 @@ class Recipe:
         return cls(**checked(cls, data, "recipe"))
 
 
-def short_recipe(image: tuple[int, int, int], epochs: int | None) -> Recipe:
-    """The recipe of a trial for images (channels, height, width); `epochs` None is the default.
+def short_recipe(image: tuple[int, int, int], epochs: int | None, count: int) -> Recipe:
+    """The recipe of a trial for `count` images (channels, height, width).
 
-    Mirror images only for colour: photographs keep their meaning, digits do not.
+    `epochs` None is the default. Batches are small where there are few images, since a trial needs
+    some hundred steps; larger ones are faster on a CPU (up to 1.7 times from 32 to 64). Mirror images only for colour: photographs keep their meaning, digits do not.
     """
     channels, height, width = image
     return Recipe(
         epochs=SHORT_EPOCHS if epochs is None else epochs,
+        batch_size=32 if count < MANY else 64,
         flip=channels == 3,
         crop=min(height, width) // CROP_PART,
     )

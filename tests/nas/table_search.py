@@ -41,7 +41,7 @@ def loop_of(
     settings = run.settings
     store = Store(run.storage_url, run.name, run.objective().directions)
     sampler = plugins.controller(settings.controller, space=run.space(), seed=settings.seed)
-    task = Task(settings.data_spec(), settings.recipe(IMAGE), IMAGE, CLASSES)
+    task = Task(settings.data_spec(), settings.recipe(IMAGE, 60), IMAGE, CLASSES)
     return Loop(
         run, task, store, sampler, MacsLatency(), interruption or Interruption(),
         progress or Silent(), clock,

@@ -252,8 +252,8 @@ def test_a_recipe_survives_json() -> None:
 
 
 def test_only_colour_images_are_mirrored_in_a_trial() -> None:
-    assert not short_recipe((1, 32, 32), None).flip
-    colour = short_recipe((3, 64, 48), 7)
+    assert not short_recipe((1, 32, 32), None, 900).flip
+    colour = short_recipe((3, 64, 48), 7, 5000)
     assert colour.flip and colour.epochs == 7 and colour.crop == 3
 
 
