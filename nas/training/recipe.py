@@ -73,7 +73,8 @@ def short_recipe(image: tuple[int, int, int], epochs: int | None, count: int) ->
     """The recipe of a trial for `count` images (channels, height, width).
 
     `epochs` None is the default. Batches are small where there are few images, since a trial needs
-    some hundred steps; larger ones are faster on a CPU (up to 1.7 times from 32 to 64). Mirror images only for colour: photographs keep their meaning, digits do not.
+    some hundred steps; larger ones are faster on a CPU. Mirror images only for colour: photographs
+    keep their meaning, digits do not.
     """
     channels, height, width = image
     return Recipe(
