@@ -1,6 +1,7 @@
 """The commands that show and export a run, on a real search over the smallest networks."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,30 @@ class Told:
 
 def test_runs_lists_every_run_with_its_status(told: Told) -> None:
     (found,) = told.json("runs")
-    assert found == told.json("status", "small")
+    assert found == told.json("status", "small") | {"error": None}
     assert "small" in told.text("runs")
+    assert "error" not in told.text("runs")
+
+
+def test_a_damaged_run_does_not_hide_the_others(told: Told) -> None:
+    whole = Path(told.out) / "small"
+    renamed, damaged = Path(told.out) / "renamed", Path(told.out) / "damaged"
+    for copy in (renamed, damaged):
+        shutil.copytree(whole, copy)
+    (damaged / "latency.json").unlink()
+    try:
+        found = {state["run"]: state for state in told.json("runs")}
+        text = told.text("runs")
+    finally:
+        for copy in (renamed, damaged):
+            shutil.rmtree(copy)
+    assert found["small"]["error"] is None
+    assert found["small"]["trials"]["complete"] == 4
+    assert set(found["damaged"]) == {"run", "error"}
+    assert "latency.json" in found["damaged"]["error"]
+    assert found["damaged"]["error"] in text
+    assert "no study 'renamed'" in found["renamed"]["error"]
+    assert "small" in text
 
 
 def test_status_has_the_promised_shape(told: Told) -> None:
