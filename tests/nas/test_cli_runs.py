@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ import pytest
 import nas
 from nas import plugins, searches
 from nas.cli.main import main
+from nas.errors import UserError
+from nas.settings import SearchSettings
 from tests.nas import small_msd
 
 SEARCH = (
@@ -175,6 +177,53 @@ def test_a_run_of_that_name_is_refused_before_anything_happens(told: Told) -> No
     before = sorted(Path(told.out).rglob("*"))
     assert "resume" in told.refusal(*SEARCH, "--name", "small")
     assert sorted(Path(told.out).rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--hard"], {"hard": True, "w": None, "trials": 4}),
+        (["--w", "-0.2"], {"hard": False, "w": -0.2}),
+        (["--target-latency", "3ms"], {"target_latency": "3.0ms", "max_latency": None}),
+        (
+            ["--target-latency", "3ms", "--max-latency", "4ms"],
+            {"target_latency": "3.0ms", "max_latency": "4.0ms"},
+        ),
+        (["--name", "again"], {"name": "again", "limit": 40, "w": -0.07}),
+        ([], {"name": None, "space": "msd", "runtime": "macs", "epochs": 1}),
+    ],
+)
+def test_the_settings_of_a_run_begin_another(
+    out: str, monkeypatch: pytest.MonkeyPatch, given: list[str], expected: dict[str, object]
+) -> None:
+    assert options_of(Path(out) / "small" / "search.yaml", given, monkeypatch) >= expected.items()
+
+
+def test_a_hard_settings_file_can_be_made_soft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "hard.yaml"
+    path.write_text("hard: true\nname: mine\n")
+    kept = options_of(path, [], monkeypatch)
+    assert kept >= {"hard": True, "name": "mine"}.items()
+    for given in (["--no-hard"], ["--w", "-0.1"]):
+        assert ("hard", False) in options_of(path, given, monkeypatch)
+    assert ("hard", True) in options_of(path, ["--hard"], monkeypatch)
+
+
+def options_of(
+    config: Path, given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> ItemsView[str, object]:
+    """The settings with which `nas search` begins."""
+    begun: list[SearchSettings] = []
+
+    def start(settings: SearchSettings, progress: object) -> None:
+        begun.append(settings)
+        raise UserError("enough")
+
+    monkeypatch.setattr(searches, "start", start)
+    assert main(["search", "--config", str(config), *given]) == 2
+    return begun.pop().model_dump().items()
 
 
 def test_search_tells_the_result_on_standard_output_only(
