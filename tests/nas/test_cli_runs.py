@@ -12,6 +12,7 @@ import pytest
 import nas
 from nas import plugins, searches
 from nas.cli.main import main
+from nas.config import load
 from nas.errors import UserError
 from nas.settings import SearchSettings
 from tests.nas import small_msd
@@ -164,6 +165,21 @@ def test_an_export_is_never_overwritten_unless_asked(told: Told, tmp_path: Path)
 def test_an_export_into_a_folder_is_named_after_run_and_trial(told: Told, tmp_path: Path) -> None:
     told.text("export", "small", "--trial", "1", "-o", str(tmp_path / "new" / "folder"))
     assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["small-1.yaml"]
+
+
+def test_an_export_is_json_or_yaml_by_its_name(told: Told, tmp_path: Path) -> None:
+    for name in ("best.json", "best.yaml", "best.yml"):
+        path = tmp_path / name
+        assert told.text("export", "small", "-o", str(path)).strip() == str(path)
+        assert path.is_file()
+    assert json.loads((tmp_path / "best.json").read_text())["schema_version"] == 1
+    assert load(tmp_path / "best.json") == load(tmp_path / "best.yaml")
+    refused = told.refusal("export", "small", "-o", str(tmp_path / "best.onnx"))
+    assert "best.onnx: a config file ends in .yaml, .yml, .json" in refused
+    assert not (tmp_path / "best.onnx").exists()
+    told.text("export", "small", "--trial", "1", "-o", f"{tmp_path / 'v1.2'}/")
+    assert (tmp_path / "v1.2" / "small-1.yaml").is_file()
+    assert "written" in told.refusal("export", "small", "-o", "/proc/best.json")
 
 
 @pytest.mark.parametrize("trial", ["9", "-1", "worst"])
