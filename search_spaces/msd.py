@@ -272,7 +272,7 @@ def _changed(whole: Mapping[str, Option], changes: Mapping[str, Option]) -> dict
 def _stem_and_head(data: str) -> dict[str, Option]:
     if data in ("cifar10", "cifar100"):
         return {"stem": "conv3", "head": "conv128"}
-    if data == "imagenet":
+    if data.lower() == "imagenet":  # args.py says "ImageNet"
         return {"stem": "conv7-pool", "head": "conv"}
     raise SpaceError(f"data cannot be {data!r}: choose from cifar10, cifar100, imagenet")
 
