@@ -5,7 +5,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.config import SCHEMA_VERSION, Config, Metrics, Preprocessing, Provenance, exits_of
+from nas import atomic
+from nas.config import SCHEMA_VERSION, Config, Metrics, Preprocessing, Provenance, exits_of, save
+from nas.documents import SIZE_LIMIT
 from nas.errors import UserError
 from nas.record import TrialRecord
 
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
     from nas.run import Run
 
 NAMED = ("nas-platform", "torch", "optuna")
-"""The distributions whose versions a config records, beside Python's."""
+"""The distributions whose versions a config records, beside Python's.
+
+They are those of the process that exports; torch is the one that the run measured latency with,
+where it did."""
+SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def config_of(run: "Run", record: TrialRecord) -> Config:
@@ -50,15 +56,18 @@ def config_of(run: "Run", record: TrialRecord) -> Config:
     )
 
 
-def destination(asked: Path | None, run: str, trial: int, force: bool) -> Path:
+def destination(asked: str | None, run: str, trial: int, force: bool) -> Path:
     """Return the file to write: the one asked for, or RUN-TRIAL.yaml in the folder asked for.
 
-    A folder that is missing is made. Raises UserError for a file that exists, unless ``force``, and
-    for a folder that cannot be.
+    A folder is what is one already, ends in "/" or has no suffix; one that is missing is made.
+    Raises UserError for a suffix other than .yaml, .yml and .json, a file that exists, unless
+    ``force``, and a folder that cannot be made.
     """
-    asked = Path() if asked is None else asked
-    named = asked.suffix.lower() in (".yaml", ".yml") and not asked.is_dir()
-    path = asked if named else asked / f"{run}-{trial}.yaml"
+    path = Path(asked or ".")
+    if path.is_dir() or not path.suffix or str(asked).endswith("/"):
+        path /= f"{run}-{trial}.yaml"
+    elif path.suffix.lower() not in SUFFIXES:
+        raise UserError(f"{path}: a config file ends in {', '.join(SUFFIXES)}; a folder in /")
     if path.is_dir() or (path.exists() and not force):
         raise UserError(f"{path} exists; give another name with -o, or --force to replace it")
     try:
@@ -66,6 +75,23 @@ def destination(asked: Path | None, run: str, trial: int, force: bool) -> Path:
     except OSError as error:
         raise UserError(f"{path.parent}: no folder can be made there ({error.strerror})") from None
     return path
+
+
+def write(config: Config, path: Path) -> None:
+    """Write a config as what its name says, YAML or JSON; ``nas.config.load`` reads both.
+
+    Raises UserError where ``nas.config.save`` does.
+    """
+    if path.suffix.lower() != ".json":
+        save(config, path)
+        return
+    text = config.model_dump_json(exclude_none=True, indent=2).encode() + b"\n"
+    if len(text) > SIZE_LIMIT:
+        raise UserError(f"{path}: the config would be larger than {SIZE_LIMIT // 1024} KiB")
+    try:
+        atomic.write(path, text)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def _preprocessing(dataset: "Dataset") -> Preprocessing:
@@ -101,6 +127,7 @@ def _provenance(run: "Run", trial: int, seed: int, dataset: "Dataset") -> Proven
     if dataset.note:
         data["note"] = dataset.note
     versions = {"python": platform.python_version()} | {name: _version(name) for name in NAMED}
+    versions |= {k: v for k, v in run.latency["conditions"].items() if k == "torch"}
     return Provenance(run=run.name, trial=trial, seed=seed, versions=versions, data=data)
 
 

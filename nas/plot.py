@@ -1,5 +1,6 @@
 """The front as a picture: every network and its exit policies, accuracy against latency."""
 
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,14 +13,16 @@ if TYPE_CHECKING:
     from nas.run import Run
 
 FORMATS = (".svg", ".png", ".pdf")
+PLANE = ("accuracy", "latency_ms")
 
 
 def front(run: "Run", objective: "Objective", path: Path) -> None:
-    """Draw the run's front into ``path`` (.svg, .png or .pdf), replacing what is there.
+    """Draw the run's front of accuracy and latency into ``path``, replacing what is there.
 
     Grey points are trained networks under the policy that scores best, blue ones the front over
     networks and policies; bars are one standard error of the accuracy on held-out images.
-    Raises UserError for another ending, a missing folder, or a run without a finished trial.
+    Raises UserError for an ending other than .svg, .png or .pdf, a place that cannot be written,
+    or a run without a finished trial.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogFormatter
@@ -29,7 +32,9 @@ def front(run: "Run", objective: "Objective", path: Path) -> None:
     if not path.parent.is_dir():
         raise UserError(f"cannot draw {path}: there is no folder {path.parent}")
     records = run.records()
-    kept, trained = frame.pareto(records, objective), frame.trials(records, objective)
+    # Whatever the search optimised, the picture is of accuracy and latency: so is its front.
+    kept = frame.pareto(records, replace(objective, facts=PLANE))
+    trained = frame.trials(records, objective)
     if kept.empty:
         raise UserError(f"{run.name} has no finished trial to draw")
     figure = Figure(figsize=(7, 4.2), layout="constrained")
@@ -58,7 +63,10 @@ def front(run: "Run", objective: "Objective", path: Path) -> None:
     drawn = BytesIO()
     # Without dates and random names the same run gives the same file.
     figure.savefig(drawn, format=path.suffix[1:], dpi=150, metadata=_UNDATED.get(path.suffix))
-    atomic.write(path, drawn.getvalue())
+    try:
+        atomic.write(path, drawn.getvalue())
+    except OSError as error:
+        raise UserError(f"cannot draw {path}: {error.strerror}") from None
 
 
 _UNDATED = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}

@@ -40,9 +40,16 @@ def names(group: Group) -> tuple[str, ...]:
 def space(name: str) -> "SearchSpace":
     """Return the search space of that name.
 
-    Raises UserError naming the closest match and every name, where there is none.
+    Raises UserError naming the closest match and every name, where there is none, and for an
+    outsider's space that cannot be loaded or has another name than it is declared under.
     """
-    found: SearchSpace = _load(SPACES[name]) if name in SPACES else _outside("search_spaces", name)
+    if name in SPACES:
+        own: SearchSpace = _load(SPACES[name])
+        return own
+    found: SearchSpace = _outside("search_spaces", name)
+    # Configs and runs keep the space's own name and look it up again here.
+    if (called := getattr(found, "name", None)) != name:
+        raise UserError(f"search space {name!r} calls itself {called!r}; its package must agree")
     return found
 
 
@@ -100,8 +107,19 @@ def _load(target: str) -> Any:
 
 
 def _outside(group: Group, name: str) -> Any:
-    """What an installed package declares under a name. Raises UserError where none does."""
+    """What an installed package declares under a name.
+
+    Raises UserError where none does, and naming the package where its import fails.
+    """
     declared = entry_points(group=f"nas.{group}", name=name)
     if not declared:
         raise unknown(NOUNS[group], name, names(group))
-    return next(iter(declared)).load()
+    point = next(iter(declared))
+    try:
+        return point.load()
+    except Exception as error:  # whatever an outsider's module does while it is imported
+        package = point.dist.name if point.dist else point.module
+        raise UserError(
+            f"{NOUNS[group]} {name!r} of package {package} cannot be loaded "
+            f"({type(error).__name__}: {' '.join(str(error).split())})"
+        ) from error

@@ -1,7 +1,9 @@
 """What came of a run, for the command line and Python alike: views over its recorded facts."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas import frame
@@ -9,18 +11,17 @@ from nas.errors import UserError
 from nas.measurement import Measurement
 from nas.objective import Objective
 from nas.record import State, TrialRecord
-from nas.rewards import Reward
+from nas.rewards import SOFT_W, Reward
+from nas.run import SETTINGS, Run, open_run
+from search_spaces.errors import SpaceError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nas.run import Run
-
-SOFT_W = -0.07
 STATES: tuple[State, ...] = ("complete", "pruned", "failed", "running")
 
 
-def trials(run: "Run") -> "pd.DataFrame":
+def trials(run: Run) -> "pd.DataFrame":
     """One row per trial; columns and units are those of ``nas.frame``."""
     return frame.trials(run.records(), run.objective())
 
@@ -53,16 +54,19 @@ def rescored(
     return replace(objective, reward=reward)
 
 
-def best(run: "Run") -> TrialRecord | None:
+def best(run: Run) -> TrialRecord | None:
     """The complete trial of the highest reward, or of the highest accuracy where there is none."""
-    objective = run.objective()
-    done = [(r, r.measurement) for r in run.records() if r.measurement and r.state == "complete"]
+    return _best(run.records(), run.objective())
+
+
+def _best(records: Iterable[TrialRecord], objective: Objective) -> TrialRecord | None:
+    done = [(r, r.measurement) for r in records if r.measurement and r.state == "complete"]
     if not done:
         return None
     return max(done, key=lambda found: (*_merit(objective, found[1]), -found[0].trial))[0]
 
 
-def record(run: "Run", trial: str) -> TrialRecord:
+def record(run: Run, trial: str) -> TrialRecord:
     """The trial of that number, or the ``best``.
 
     Raises UserError where the run has no such trial.
@@ -78,11 +82,11 @@ def record(run: "Run", trial: str) -> TrialRecord:
     return records[trial]
 
 
-def status(run: "Run") -> dict[str, Any]:
+def status(run: Run) -> dict[str, Any]:
     """Where a run stands, as JSON values; ``best`` is its row of the trials, or None."""
     records, objective = run.records(), run.objective()
     states = Counter(known.state for known in records)
-    found, reward = best(run), objective.reward
+    found, reward = _best(records, objective), objective.reward
     row = None if found is None else frame.rows(frame.trials([found], objective))[0]
     return {
         "run": run.name,
@@ -98,6 +102,21 @@ def status(run: "Run") -> dict[str, Any]:
         "best": row,
         "hypervolume": frame.hypervolume(records, objective),
     }
+
+
+def statuses(out: Path) -> list[dict[str, Any]]:
+    """The status of every run under a folder, by name, with its ``error``.
+
+    Of a run that cannot be read there are only ``run`` and ``error``, which says why.
+    """
+    return [_status_or_error(found.parent, out) for found in sorted(out.glob(f"*/{SETTINGS}"))]
+
+
+def _status_or_error(folder: Path, out: Path) -> dict[str, Any]:
+    try:
+        return status(open_run(folder.absolute(), out)) | {"error": None}
+    except (UserError, SpaceError) as error:
+        return {"run": folder.name, "error": str(error)}
 
 
 def _merit(objective: Objective, measured: Measurement) -> tuple[float, float]:

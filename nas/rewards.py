@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 from nas.errors import UserError
 
+SOFT_W = -0.07
+"""Twice the latency should buy 5 % relative accuracy (MnasNet, section 3)."""
+
 
 def reward(
     accuracy: float,
     latency_ms: float,
     target_ms: float,
-    w: float = -0.07,
+    w: float = SOFT_W,
     *,
     alpha: float | None = None,
     beta: float | None = None,
@@ -55,7 +58,7 @@ class Reward:
                 )
 
     @classmethod
-    def soft(cls, target_ms: float, w: float = -0.07) -> "Reward":
+    def soft(cls, target_ms: float, w: float = SOFT_W) -> "Reward":
         """Make the target a preference: one exponent on both sides of it."""
         return cls(target_ms, w, w)
 

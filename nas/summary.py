@@ -1,9 +1,13 @@
 """What a search found, in words: the front, what it rests on, and what to do next."""
 
 from itertools import pairwise
+from pathlib import Path
+from shlex import quote
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from nas import frame
+from nas.progress import spoken
 
 if TYPE_CHECKING:
     from nas.record import TrialRecord
@@ -11,6 +15,7 @@ if TYPE_CHECKING:
 
 _HEAD = ("trial", "accuracy", "± s.e.", "latency ms", "reward", "parameters")
 _MOST_FAILURES = 3
+_DEFAULT_OUT = Path("results")
 
 
 def text(run: "Run") -> str:
@@ -28,7 +33,7 @@ def text(run: "Run") -> str:
         latency = f"{run.latency['runtime']} on {run.latency['device']}"
         lines += ["", f"The front, one row a network ({latency}, target {run.target_ms:.4g} ms):"]
         lines += [*_table(front), *_ties(front), "", *_next(run)]
-    return "\n".join([*lines, f"Everything is in {run.path}"])
+    return "\n".join([*lines, f"Everything is in {run.path}", *_time(records)])
 
 
 def _front(run: "Run", records: "list[TrialRecord]") -> list[dict[str, Any]]:
@@ -70,7 +75,10 @@ def _ties(front: list[dict[str, Any]]) -> list[str]:
     ]
     if not pairs:
         return []
-    return [f"The standard errors cannot tell apart the accuracies of trials {', '.join(pairs)}."]
+    return [
+        "Of neighbours in this table, the standard errors cannot tell apart the accuracies of "
+        f"trials {', '.join(pairs)}."
+    ]
 
 
 def _failures(records: "list[TrialRecord]") -> list[str]:
@@ -80,10 +88,28 @@ def _failures(records: "list[TrialRecord]") -> list[str]:
     return lines[:_MOST_FAILURES] + ([f"  and {more} more; see nas trials"] if more > 0 else [])
 
 
+def _time(records: "list[TrialRecord]") -> list[str]:
+    """How long the trainings took, of the trials that were trained here."""
+    seconds = [r.measurement.seconds for r in records if r.measurement and r.reused_from is None]
+    if not seconds:
+        return []
+    whole, middle = spoken(sum(seconds)), spoken(median(seconds))
+    return [f"Training took {whole} over all trials, {middle} for the median trial"]
+
+
 def _next(run: "Run") -> list[str]:
-    out = "" if run.settings.out == "results" else f" --out {run.settings.out}"
+    out = _out(run)
     return [
         f"Next:  nas pareto {run.name}{out}            every point with its exit policy",
         f"       nas export {run.name}{out} -o best.yaml   the best network as a config file",
         f"       nas resume {run.name}{out} --trials +20   search on",
     ]
+
+
+def _out(run: "Run") -> str:
+    """The --out under which the run is found now, which may have moved since its search."""
+    folder = run.path.parent
+    if folder == _DEFAULT_OUT.absolute():
+        return ""
+    searched = Path(run.settings.out)
+    return f" --out {quote(str(searched if searched.absolute() == folder else folder))}"

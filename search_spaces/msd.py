@@ -19,6 +19,8 @@ from search_spaces.space import SearchSpace
 
 Factors = str | Sequence[int]
 
+_BLOCKS = 200  # no network may have more
+
 # The decisions -----------------------------------------------------------------------------------
 
 
@@ -54,7 +56,9 @@ def global_decisions(max_scales: int) -> list[Decision]:
         Decision(
             "head", ("conv128", "conv", "conv64", "conv32", "pool"), "classifier of the exits"
         ),
-        Decision("blocks", (3, 2, 4, 5), "each ends where an exit may stand", None, _whole(200)),
+        Decision(
+            "blocks", (3, 2, 4, 5), "each ends where an exit may stand", None, _whole(_BLOCKS)
+        ),
     ]
 
 
@@ -103,7 +107,7 @@ class MultiScale(SearchSpace):
         extent = _Extent(
             max(blocks, _SEARCHED.blocks),
             max(scales, _SEARCHED.scales),
-            max(*depths, _SEARCHED.layers) if self.sharing == "layer" else _SEARCHED.layers,
+            max([*depths, _SEARCHED.layers]) if self.sharing == "layer" else _SEARCHED.layers,
         )
         return self.decisions if extent == _SEARCHED else self._decisions(extent)
 
@@ -192,10 +196,14 @@ def msdnet(
 ) -> Architecture:
     """Return the MSDNet of the official options (MSDNet-PyTorch, args.py), same defaults.
 
-    ``data`` picks stem and heads: names that begin with "cifar", or "imagenet". ``nScales`` follows
+    ``data`` ("cifar10", "cifar100" or "imagenet") picks stem and heads. ``nScales`` follows
     from ``grFactor`` and, where given, must agree with it. Features that no classifier of the
     official network reads are not built. Raises SpaceError for options that no network has.
     """
+    if type(nBlocks) is not int or not 1 <= nBlocks <= _BLOCKS:
+        raise SpaceError(f"nBlocks cannot be {nBlocks!r}: a whole number from 1 to {_BLOCKS}")
+    if type(step) is not int:
+        raise SpaceError(f"step cannot be {step!r}: a whole number")
     growth, bounds = _factors("grFactor", grFactor), _factors("bnFactor", bnFactor)
     scales = len(growth) if nScales is None else nScales
     if len(growth) != scales or len(bounds) != scales:
@@ -262,9 +270,9 @@ def _changed(whole: Mapping[str, Option], changes: Mapping[str, Option]) -> dict
 
 
 def _stem_and_head(data: str) -> dict[str, Option]:
-    if data.startswith("cifar"):
+    if data in ("cifar10", "cifar100"):
         return {"stem": "conv3", "head": "conv128"}
-    if data.lower() == "imagenet":
+    if data.lower() == "imagenet":  # args.py says "ImageNet"
         return {"stem": "conv7-pool", "head": "conv"}
     raise SpaceError(f"data cannot be {data!r}: choose from cifar10, cifar100, imagenet")
 
@@ -283,6 +291,11 @@ def _block(scope: str, layers: int, op: str) -> dict[str, Option]:
 def _factors(name: str, given: Factors) -> list[int]:
     parts = given.split("-") if isinstance(given, str) else given
     try:
-        return [int(part) for part in parts]
-    except (TypeError, ValueError):
-        raise SpaceError(f"{name} cannot be {given!r}: whole numbers, as in 1-2-4") from None
+        factors = [int(part) for part in parts]
+    except (TypeError, ValueError, OverflowError):
+        factors = []
+    # Equal again as numbers: int() would cut 1.5 to 1.
+    whole = isinstance(given, str) or factors == list(parts)
+    if not factors or not whole or min(factors) < 1:
+        raise SpaceError(f"{name} cannot be {given!r}: whole numbers from 1, as in 1-2-4")
+    return factors

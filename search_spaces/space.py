@@ -134,15 +134,18 @@ class SearchSpace(ABC):
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """Change one active decision; decisions that this makes count are drawn.
 
-        The network differs from the given one wherever the space holds another nearby.
+        The network differs from the given one wherever the space holds another nearby. Values
+        beyond the options (a published network's) stay, unless theirs is the decision changed.
         """
+        mutant = architecture
         for _ in range(32):
             given = architecture.decisions()
-            movable = [d for d in self.decisions if d.name in given and len(d.options) > 1]
+            decisions = self.decisions_for(given)
+            movable = [d for d in decisions if d.name in given and len(d.options) > 1]
             decision = movable[rng.integers(len(movable))]
             others = [o for o in decision.options if o != given[decision.name]]
             given[decision.name] = others[rng.integers(len(others))]
-            mutant = self.architecture(self._draw(given, rng))
+            mutant = self._moved(self._draw(given, rng), architecture.widened) or architecture
             if mutant.key != architecture.key:
                 break
         return mutant
@@ -150,35 +153,54 @@ class SearchSpace(ABC):
     def crossover(
         self, first: Architecture, second: Architecture, rng: np.random.Generator
     ) -> Architecture:
-        """Take each decision from one of two parents, at random (uniform crossover)."""
+        """Take each decision from one of two parents, at random (uniform crossover).
+
+        Values beyond the options are inherited too; where they do not go together with the rest,
+        it is drawn again, and after 32 draws the child is the first parent.
+        """
         parents = (first.decisions(), second.decisions())
-        mixed: dict[str, Option] = {}
-        for decision in self.decisions:
-            values = [p[decision.name] for p in parents if decision.name in p]
-            if values:
-                mixed[decision.name] = values[rng.integers(len(values))]
-        return self.architecture(self._draw(mixed, rng))
+        names = dict.fromkeys([*(decision.name for decision in self.decisions), *first, *second])
+        for _ in range(32):
+            mixed: dict[str, Option] = {}
+            for name in names:
+                if values := [parent[name] for parent in parents if name in parent]:
+                    mixed[name] = values[rng.integers(len(values))]
+            child = self._moved(self._draw(mixed, rng), (*first.widened, *second.widened))
+            if child is not None:
+                return child
+        return first
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
-        """Yield the architectures that differ in one active decision, in the space's order."""
+        """Yield the architectures that differ in one active decision, in the space's order.
+
+        Values beyond the options stay, unless theirs is the decision that differs.
+        """
         given = architecture.decisions()
         seen = {architecture.key}
-        for decision in self.decisions:
+        for decision in self.decisions_for(given):
             if decision.name not in given:
                 continue
             for option in decision.options:
                 changed = self._filled(given | {decision.name: option})
-                neighbour = self.architecture(changed)
-                if neighbour.key not in seen:
+                neighbour = self._moved(changed, architecture.widened)
+                if neighbour is not None and neighbour.key not in seen:
                     seen.add(neighbour.key)
                     yield neighbour
 
     def encode(self, architecture: Architecture) -> "np.ndarray[Any, np.dtype[np.float32]]":
-        """Return a one-hot vector over all options of all decisions, zeros where inactive."""
-        chosen = architecture.decisions()
+        """Return a one-hot vector over all options of all decisions, zeros where inactive.
+
+        Raises SpaceError for a value beyond the options: it has no place in the vector.
+        """
         code = np.zeros(len(self._columns), dtype=np.float32)
-        for name, option in chosen.items():
-            code[self._columns[name, type(option) is bool, option]] = 1.0
+        for name, option in architecture.decisions().items():
+            column = self._columns.get((name, type(option) is bool, option))
+            if column is None:
+                raise SpaceError(
+                    f"{self.name}: {name} {_shown(option)} lies beyond the searched options; "
+                    "only architectures of the search can be encoded"
+                )
+            code[column] = 1.0
         return code
 
     def size(self) -> int:
@@ -222,9 +244,20 @@ class SearchSpace(ABC):
         digest = self.blocks(bare, KEY_IMAGE, KEY_CLASSES).digest()
         return Architecture(self.name, self.version, choices, digest, widened)
 
+    def _moved(
+        self, choices: Mapping[str, Option], widened: tuple[str, ...]
+    ) -> Architecture | None:
+        """Make an architecture; None where values beyond the options do not fit the others."""
+        try:
+            return self.architecture(choices, widened)
+        except SpaceError:
+            if not widened:
+                raise
+            return None
+
     def _draw(self, given: Mapping[str, Option], rng: np.random.Generator) -> dict[str, Option]:
         chosen: dict[str, Option] = {}
-        for decision in self.decisions:
+        for decision in self.decisions_for(given):
             if counts(decision, chosen):
                 chosen[decision.name] = (
                     given[decision.name]
@@ -235,7 +268,7 @@ class SearchSpace(ABC):
 
     def _filled(self, given: Mapping[str, Option]) -> dict[str, Option]:
         chosen: dict[str, Option] = {}
-        for decision in self.decisions:
+        for decision in self.decisions_for(given):
             if counts(decision, chosen):
                 chosen[decision.name] = given.get(decision.name, decision.options[0])
         return chosen

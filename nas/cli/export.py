@@ -1,6 +1,5 @@
 """``nas export``: one network of a run as a file."""
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -14,16 +13,15 @@ def export(
     trial: Annotated[str, typer.Option(help="Number of the trial, or best.")] = "best",
     form: Annotated[Literal["config"], typer.Option("--format", help="What to write.")] = "config",
     output: Annotated[
-        Path | None,
-        typer.Option("-o", "--output", metavar="PATH", help="File, or folder to write into."),
+        str | None,
+        typer.Option("-o", "--output", metavar="PATH", help="File (.yaml, .json), or folder."),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
     out: Out = RUNS,
     as_json: Json = False,
 ) -> None:
     """Write a network of a run as a config file that rebuilds it exactly."""
-    from nas.config import save
-    from nas.export import config_of, destination
+    from nas.export import config_of, destination, write
     from nas.results import record
     from nas.run import open_run
 
@@ -31,7 +29,7 @@ def export(
     chosen = record(opened, trial)
     config = config_of(opened, chosen)
     path = destination(output, opened.name, chosen.trial, force)
-    save(config, path)
+    write(config, path)
     if as_json:
         show_json({"path": str(path), "format": form, "run": opened.name, "trial": chosen.trial})
     else:

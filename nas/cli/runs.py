@@ -15,16 +15,19 @@ FIGURES = ("accuracy", "latency_ms", "reward", "macs", "parameters")
 
 
 def runs(out: Out = RUNS, as_json: Json = False) -> None:
-    """List the runs."""
-    from nas.results import status as state_of
-    from nas.run import runs as every_run
+    """List the runs; of one that cannot be read, why."""
+    from nas.results import statuses
 
-    found = [state_of(run) for run in every_run(out)]
+    found = statuses(out)
     if as_json:
         show_json(found)
         return
-    columns = ("run", "space", "controller", "objective", "complete", "failed", "best reward")
-    show_table(columns, [_in_short(state) for state in found])
+    columns = ["run", "space", "controller", "objective", "complete", "failed", "best reward"]
+    rows = [_in_short(state) for state in found]
+    if any(state["error"] for state in found):
+        columns.append("error")
+        rows = [(*row, state["error"]) for row, state in zip(rows, found, strict=True)]
+    show_table(columns, rows)
 
 
 def status(run: Run, out: Out = RUNS, as_json: Json = False) -> None:
@@ -129,6 +132,8 @@ def _ranges(rows: list[int]) -> str:
 
 
 def _in_short(state: dict[str, Any]) -> tuple[object, ...]:
+    if state["error"]:
+        return (state["run"], *(None,) * 6)
     trials, best = state["trials"], state["best"]
     told = (state["run"], state["space"], state["controller"], state["objective"])
     return (*told, trials["complete"], trials["failed"], best and best["reward"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nas.cli.output import say, show_json, show_text
-from nas.cli.values import RUNS, Hard, Json, Out, Run, TargetLatency, Weight
+from nas.cli.values import RUNS, Json, Out, Run, TargetLatency, Weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +50,10 @@ def search(
         typer.Option(metavar="TIME", help="Train nothing slower (default: 5 times the target)."),
     ] = None,
     w: Weight = None,
-    hard: Hard = False,
+    hard: Annotated[
+        bool | None,
+        typer.Option("--hard/--no-hard", help="T is a limit (alpha 0, beta -1), or soft again."),
+    ] = None,
     device: Annotated[str | None, typer.Option(help="Where the latency is measured.")] = None,
     runtime: Annotated[str | None, typer.Option(help="What runs it there: torch, macs.")] = None,
     executor: Annotated[str | None, typer.Option(help="ray, or inline in this process.")] = None,
@@ -71,15 +74,34 @@ def search(
     given = {
         key: value
         for key, value in locals().items()
-        if key not in ("config", "as_json") and value is not None and value is not False
+        if key not in ("config", "as_json") and value is not None
     }
     from nas.searches import start
-    from nas.settings import load, parse
+    from nas.settings import parse
 
-    _drive(
-        lambda progress: start(parse({**(load(config) if config else {}), **given}), progress),
-        as_json,
-    )
+    options = _over(config, given) if config else given
+    _drive(lambda progress: start(parse(options), progress), as_json)
+
+
+def _over(config: Path, given: dict[str, object]) -> dict[str, object]:
+    """The options of a settings file, those given in their place.
+
+    What a given option makes meaningless is dropped: a run's own search.yaml, in which everything
+    is resolved, can be searched again with another reward or target. Its name stays with its run.
+    """
+    from nas.run import SETTINGS
+    from nas.settings import load
+
+    kept = load(config)
+    if given.get("hard"):
+        kept.pop("w", None)
+    if "w" in given:
+        kept.pop("hard", None)
+    if "target_latency" in given:
+        kept.pop("max_latency", None)
+    if config.name == SETTINGS and config.absolute().parent.name == kept.get("name"):
+        del kept["name"]
+    return kept | given
 
 
 def resume(

@@ -20,7 +20,10 @@ def spaces(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """List the search spaces, or the decisions, size and published networks of one."""
+    """List the search spaces, or the decisions and published networks of one.
+
+    Settings that build the same network count one by one.
+    """
     if name is None:
         _list(as_json)
         return
@@ -29,7 +32,7 @@ def spaces(
         show_json(_in_full(space))
         return
     show_text(f"{space.name} (version {space.version}): {space.reference}")
-    show_text(f"{space.size():.3e} architectures, {len(space.decisions)} decisions\n")
+    show_text(f"{space.size():.3e} settings of {len(space.decisions)} decisions\n")
     show_table(
         ("decision", "options", "counts when", "about"),
         [(d.name, _options(d), _condition(d), d.about) for d in space.decisions],
@@ -45,7 +48,7 @@ def _list(as_json: bool) -> None:
         show_json([_in_short(space) for space in found])
         return
     rows = [(s.name, len(s.decisions), s.size(), len(s.published), s.reference) for s in found]
-    show_table(("space", "decisions", "architectures", "published", "reference"), rows)
+    show_table(("space", "decisions", "settings", "published", "reference"), rows)
 
 
 def _in_short(space: "SearchSpace") -> dict[str, Any]:

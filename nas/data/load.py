@@ -24,7 +24,8 @@ def load(spec: DataSpec) -> Dataset:
     """The train and held-out images of `spec`; a pure function of it and the files.
 
     Raises:
-        UserError: data not found, empty, of one class only, or corrupt: one line says which.
+        UserError: data not found, empty, of one class only, with fewer than 2 held-out images, or
+            corrupt: one line says which.
     """
     source = open_source(spec)
     train_rows, held_out_pool, held_out_rows = _split(source, spec)
@@ -79,6 +80,11 @@ def _checked(source: Source) -> Source:
                 f"{source.name}: class {name!r} has {count} train images;"
                 f" at least {least} are needed"
             )
+    if not isinstance(source.held_out, int) and len(source.held_out.labels) < 2:
+        # Exit policies are chosen on one half of the held-out images and scored on the other.
+        raise UserError(
+            f"{source.name}: {len(source.held_out.labels)} held-out image; at least 2 are needed"
+        )
     return source
 
 

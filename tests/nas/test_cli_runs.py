@@ -1,7 +1,8 @@
 """The commands that show and export a run, on a real search over the smallest networks."""
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import ItemsView, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 import nas
 from nas import plugins, searches
 from nas.cli.main import main
+from nas.config import load
+from nas.errors import UserError
+from nas.settings import SearchSettings
 from tests.nas import small_msd
 
 SEARCH = (
@@ -64,8 +68,30 @@ class Told:
 
 def test_runs_lists_every_run_with_its_status(told: Told) -> None:
     (found,) = told.json("runs")
-    assert found == told.json("status", "small")
+    assert found == told.json("status", "small") | {"error": None}
     assert "small" in told.text("runs")
+    assert "error" not in told.text("runs")
+
+
+def test_a_damaged_run_does_not_hide_the_others(told: Told) -> None:
+    whole = Path(told.out) / "small"
+    renamed, damaged = Path(told.out) / "renamed", Path(told.out) / "damaged"
+    for copy in (renamed, damaged):
+        shutil.copytree(whole, copy)
+    (damaged / "latency.json").unlink()
+    try:
+        found = {state["run"]: state for state in told.json("runs")}
+        text = told.text("runs")
+    finally:
+        for copy in (renamed, damaged):
+            shutil.rmtree(copy)
+    assert found["small"]["error"] is None
+    assert found["small"]["trials"]["complete"] == 4
+    assert set(found["damaged"]) == {"run", "error"}
+    assert "latency.json" in found["damaged"]["error"]
+    assert found["damaged"]["error"] in text
+    assert "no study 'renamed'" in found["renamed"]["error"]
+    assert "small" in text
 
 
 def test_status_has_the_promised_shape(told: Told) -> None:
@@ -141,6 +167,21 @@ def test_an_export_into_a_folder_is_named_after_run_and_trial(told: Told, tmp_pa
     assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["small-1.yaml"]
 
 
+def test_an_export_is_json_or_yaml_by_its_name(told: Told, tmp_path: Path) -> None:
+    for name in ("best.json", "best.yaml", "best.yml"):
+        path = tmp_path / name
+        assert told.text("export", "small", "-o", str(path)).strip() == str(path)
+        assert path.is_file()
+    assert json.loads((tmp_path / "best.json").read_text())["schema_version"] == 1
+    assert load(tmp_path / "best.json") == load(tmp_path / "best.yaml")
+    refused = told.refusal("export", "small", "-o", str(tmp_path / "best.onnx"))
+    assert "best.onnx: a config file ends in .yaml, .yml, .json" in refused
+    assert not (tmp_path / "best.onnx").exists()
+    told.text("export", "small", "--trial", "1", "-o", f"{tmp_path / 'v1.2'}/")
+    assert (tmp_path / "v1.2" / "small-1.yaml").is_file()
+    assert "written" in told.refusal("export", "small", "-o", "/proc/best.json")
+
+
 @pytest.mark.parametrize("trial", ["9", "-1", "worst"])
 def test_a_trial_that_is_not_there_is_named(told: Told, trial: str) -> None:
     message = told.refusal("export", "small", "--trial", trial)
@@ -152,6 +193,53 @@ def test_a_run_of_that_name_is_refused_before_anything_happens(told: Told) -> No
     before = sorted(Path(told.out).rglob("*"))
     assert "resume" in told.refusal(*SEARCH, "--name", "small")
     assert sorted(Path(told.out).rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (["--hard"], {"hard": True, "w": None, "trials": 4}),
+        (["--w", "-0.2"], {"hard": False, "w": -0.2}),
+        (["--target-latency", "3ms"], {"target_latency": "3.0ms", "max_latency": None}),
+        (
+            ["--target-latency", "3ms", "--max-latency", "4ms"],
+            {"target_latency": "3.0ms", "max_latency": "4.0ms"},
+        ),
+        (["--name", "again"], {"name": "again", "limit": 40, "w": -0.07}),
+        ([], {"name": None, "space": "msd", "runtime": "macs", "epochs": 1}),
+    ],
+)
+def test_the_settings_of_a_run_begin_another(
+    out: str, monkeypatch: pytest.MonkeyPatch, given: list[str], expected: dict[str, object]
+) -> None:
+    assert options_of(Path(out) / "small" / "search.yaml", given, monkeypatch) >= expected.items()
+
+
+def test_a_hard_settings_file_can_be_made_soft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "hard.yaml"
+    path.write_text("hard: true\nname: mine\n")
+    kept = options_of(path, [], monkeypatch)
+    assert kept >= {"hard": True, "name": "mine"}.items()
+    for given in (["--no-hard"], ["--w", "-0.1"]):
+        assert ("hard", False) in options_of(path, given, monkeypatch)
+    assert ("hard", True) in options_of(path, ["--hard"], monkeypatch)
+
+
+def options_of(
+    config: Path, given: list[str], monkeypatch: pytest.MonkeyPatch
+) -> ItemsView[str, object]:
+    """The settings with which `nas search` begins."""
+    begun: list[SearchSettings] = []
+
+    def start(settings: SearchSettings, progress: object) -> None:
+        begun.append(settings)
+        raise UserError("enough")
+
+    monkeypatch.setattr(searches, "start", start)
+    assert main(["search", "--config", str(config), *given]) == 2
+    return begun.pop().model_dump().items()
 
 
 def test_search_tells_the_result_on_standard_output_only(

@@ -187,6 +187,14 @@ def test_a_class_of_one_image_cannot_be_held_out(tmp_path: Path) -> None:
     assert "class 'bird' has 1 train images; at least 2" in told(DataSpec(str(tmp_path)))
 
 
+def test_one_held_out_image_is_not_enough(tmp_path: Path) -> None:
+    folder(tmp_path, ("train", "test"))
+    picture(tmp_path / "val" / "cat" / "0.png", (40, 30), 9)
+    assert "1 held-out image; at least 2" in told(DataSpec(str(tmp_path)))
+    picture(tmp_path / "val" / "dog" / "0.png", (40, 30), 9)
+    assert len(load(DataSpec(str(tmp_path))).held_out) == 2
+
+
 def test_a_class_that_train_lacks_is_named(tmp_path: Path) -> None:
     folder(tmp_path, ("train", "val", "test"))
     picture(tmp_path / "val" / "bird" / "0.png", (40, 30), 1)

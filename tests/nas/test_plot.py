@@ -5,6 +5,7 @@ from PIL import Image
 
 from nas import plot
 from nas.errors import UserError
+from nas.objective import Objective
 from nas.run import Run
 from tests.nas.table_search import Table, loop_of, made_run, small  # noqa: F401
 
@@ -32,7 +33,26 @@ def test_what_cannot_be_drawn_is_said_and_nothing_is_left(run: Run, tmp_path: Pa
         with pytest.raises(UserError, match="cannot draw"):
             plot.front(run, run.objective(), path)
         assert not path.exists()
+    folder = tmp_path / "folder.svg"
+    folder.mkdir()
+    for path in (folder, Path("/proc/front.svg")):
+        with pytest.raises(UserError, match="cannot draw") as caught:
+            plot.front(run, run.objective(), path)
+        assert "\n" not in str(caught.value)
+    assert list(folder.iterdir()) == []
+    assert list(tmp_path.glob(".*")) == []
     empty = made_run(tmp_path / "empty", trials=1)
     loop_of(empty)
     with pytest.raises(UserError, match="no finished trial"):
         plot.front(empty, empty.objective(), tmp_path / "front.png")
+
+
+def test_the_picture_is_of_accuracy_and_latency_whatever_was_optimised(
+    run: Run, tmp_path: Path
+) -> None:
+    pictures = []
+    for number, objective in enumerate(("pareto", "pareto:accuracy,parameters")):
+        path = tmp_path / f"{number}.png"
+        plot.front(run, Objective.parse(objective, run.reward()), path)
+        pictures.append(path.read_bytes())
+    assert pictures[0] == pictures[1]

@@ -1,4 +1,5 @@
 from importlib.metadata import EntryPoint, EntryPoints
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,6 +17,8 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> None:
         for group, name, value in [
             ("search_spaces", "theirs", "THEIRS"),
             ("search_spaces", "msd", "THEIRS"),
+            ("search_spaces", "misnamed", "THEIRS"),
+            ("search_spaces", "unwritten", "UNWRITTEN"),
             ("controllers", "their-controller", "their_controller"),
             ("runtimes", "their-runtime", "their_runtime"),
         ]
@@ -24,7 +27,7 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(EntryPoint, "load", lambda point: globals()[point.attr])
 
 
-THEIRS = object()
+THEIRS = SimpleNamespace(name="theirs")
 
 
 def their_controller(name: str, **given: object) -> object:
@@ -65,12 +68,23 @@ def test_names_come_from_our_tables(group: plugins.Group) -> None:
 
 @pytest.mark.usefixtures("declared")
 def test_entry_points_add_names_and_never_replace_ours() -> None:
-    assert plugins.names("search_spaces") == ("msd", "msd-network", "msd-layer", "theirs")
+    assert plugins.names("search_spaces") == (
+        "msd", "msd-network", "msd-layer", "misnamed", "theirs", "unwritten",
+    )  # fmt: skip
     assert plugins.space("theirs") is THEIRS
     assert plugins.space("msd").name == "msd"
     made = plugins.controller("their-controller", space="s", cost="c", seed=3, depth=2)
     assert made == ("their-controller", {"space": "s", "cost": "c", "seed": 3, "depth": 2})
     assert plugins.runtime("their-runtime", "phone") == ("a source on", "phone")
+
+
+@pytest.mark.usefixtures("declared")
+def test_what_is_wrong_with_a_plug_in_is_one_line() -> None:
+    with pytest.raises(UserError, match="'misnamed' calls itself 'theirs'"):
+        plugins.space("misnamed")
+    with pytest.raises(UserError, match=r"'unwritten' of package \S*test_plugins cannot") as caught:
+        plugins.space("unwritten")
+    assert "UNWRITTEN" in str(caught.value)
 
 
 def test_errors_of_the_rooms_pass_through() -> None:

@@ -11,7 +11,8 @@ from controllers.errors import ControllerError
 from latency.errors import LatencyError
 from nas import frame, plugins, searches, summary
 from nas.errors import UserError
-from nas.run import Run
+from nas.progress import spoken
+from nas.run import Run, open_run
 from tests.nas.small_msd import WHERE
 from tests.nas.test_search_loop import CONTROLLERS, sequence
 
@@ -86,6 +87,12 @@ def test_the_summary_names_the_front_and_the_next_steps(tmp_path: Path) -> None:
     assert {int(row[0]) for row in rows if row and row[0].isdigit()} == set(table["trial"])
     assert f"nas resume mine --out {tmp_path} --trials +20" in said
     assert str(run.path) in said
+    trained = [r.measurement.seconds for r in run.records() if r.measurement]
+    assert said.splitlines()[-1].startswith(f"Training took {spoken(sum(trained))} over all")
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    said = summary.text(open_run(run.path.rename(elsewhere / "mine")))
+    assert f"nas resume mine --out '{elsewhere}' --trials +20" in said
 
 
 def test_standard_output_stays_empty(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
