@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from nas.executors.protocol import Executor, OnEpoch
     from nas.executors.ray_session import Session
     from nas.loop import Task
+    from nas.store import Store
+    from search_spaces.space import SearchSpace
 
 
 class Interrupted(KeyboardInterrupt):
@@ -59,7 +62,7 @@ def start(settings: SearchSettings, progress: Progress) -> Run:
         except Stopped:
             raise Interrupted(None) from None
         stack.enter_context(run.driving())
-        _drive(run, workplace, progress, interruption)
+        _drive(run, workplace, _store(run, create=True), progress, interruption)
     return run
 
 
@@ -95,6 +98,7 @@ def _begun(
     What has to be closed goes to `stack`.
     """
     space = plugins.space(settings.space)
+    _refuse_other_version(space, settings, "this search")
     sampler = plugins.controller(settings.controller, space=space, seed=settings.seed)
     objective = Objective.parse(settings.objective, runs.reward(settings, 1.0))
     refuse_unfit(sampler, space, objective.directions)
@@ -141,20 +145,60 @@ def resume(
     with contextlib.ExitStack() as stack:
         stack.enter_context(interruption.listening())
         stack.enter_context(found.driving())
-        total = _total(found, trials)
-        if total != found.settings.trials:
-            settings = found.settings.model_copy(update={"trials": total})
-            found = Run(found.path, settings, found.latency)
-            runs.save_settings(found)
-        source = plugins.runtime(found.settings.runtime, found.settings.device)
-        task = _task(found.settings, progress)
+        settings = found.settings.model_copy(update={"trials": _total(found, trials)})
+        _refuse_other_version(found.space(), settings, f"run {found.name}")
+        source = plugins.runtime(settings.runtime, settings.device)
+        if changed := _changed(found.latency.get("conditions") or {}, source.conditions()):
+            progress.say(f"warning: latencies will not compare to those before: {changed}")
+        task = _task(settings, progress)
+        store = _store(found, create=False)
+        _refuse_fewer(store, found.settings.trials, settings.trials)
         try:
-            session = stack.enter_context(opening.session(found.settings, interruption))
-            workplace = _workplace(found.settings, session, task, source, interruption, stack)
+            session = stack.enter_context(opening.session(settings, interruption))
+            workplace = _workplace(settings, session, task, source, interruption, stack)
         except Stopped:
             raise Interrupted(found) from None
-        _drive(found, workplace, progress, interruption)
+        if settings != found.settings:
+            found = Run(found.path, settings, found.latency)
+            with runs.writing(found.path):
+                runs.save_settings(found)
+        _drive(found, workplace, store, progress, interruption)
     return found
+
+
+def _store(run: Run, create: bool) -> "Store":
+    from nas.store import Store
+
+    return Store(run.storage_url, run.name, run.objective().directions, create=create)
+
+
+def _refuse_other_version(space: "SearchSpace", settings: SearchSettings, what: str) -> None:
+    """Raises UserError for options that mean something else in this installation."""
+    if settings.space_version not in (None, space.version):
+        raise UserError(
+            f"{what} is of version {settings.space_version} of space {settings.space}; "
+            f"this installation has version {space.version}"
+        )
+
+
+def _refuse_fewer(store: "Store", before: int, total: int) -> None:
+    """Raises UserError for a smaller number of trials than there are."""
+    there = len(store.trials) - store.pruned
+    if total < min(before, there):
+        raise UserError(f"trials {total}: the run has {there} already; give more, or +N for N more")
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs of all that a measured latency depends on most; empty for a simulated one."""
+    facts = []
+    for name in ("cpu", "torch", "threads"):
+        old, new = (
+            (conditions.get("host") or {}).get(name) if name == "cpu" else conditions.get(name)
+            for conditions in (before, now)
+        )
+        if before and old != new:
+            facts.append(f"{name} was {old}, is {new}")
+    return ", ".join(facts)
 
 
 def resume_command(run: Run) -> str:
@@ -205,7 +249,7 @@ def _latency(
         progress.say(f"no target latency: estimating {ARCHITECTURES} random architectures")
         space = plugins.space(settings.space)
         shape = (task.image, task.classes)
-        target = from_random(space, source, *shape, settings.seed, interruption.check)
+        target = from_random(space, source, *shape, settings.seed, interruption.check, progress.say)
     return {
         "runtime": source.name,
         "device": source.device,
@@ -217,12 +261,17 @@ def _latency(
 
 def _resolved(settings: SearchSettings, task: "Task", target_ms: float) -> SearchSettings:
     """All options as they will be used, so that the file alone repeats the search."""
+    from nas import store
+
     recipe = {name: getattr(task.recipe, name) for name in settings_of.RECIPE}
     slowest = settings.max_latency or settings_of.SLOWEST * target_ms
     w = None if settings.hard else settings.soft_w
+    storage = settings.storage and store.absolute(settings.storage)
     return settings.model_copy(
         update={
             **recipe,
+            "space_version": plugins.space(settings.space).version,
+            "storage": storage,
             "data": task.data.source,
             "data_root": task.data.root,
             "target_latency": target_ms,
@@ -241,11 +290,15 @@ def _refuse_known_study(settings: SearchSettings) -> None:
         raise UserError(f"{where} already has a study {name!r}; choose another name")
 
 
-def _drive(run: Run, workplace: _Workplace, progress: Progress, interruption: Interruption) -> None:
+def _drive(
+    run: Run,
+    workplace: _Workplace,
+    store: "Store",
+    progress: Progress,
+    interruption: Interruption,
+) -> None:
     from nas.loop import Loop
-    from nas.store import Store
 
-    store = Store(run.storage_url, run.name, run.objective().directions)
     sampler = plugins.controller(run.settings.controller, space=run.space(), seed=run.settings.seed)
     loop = Loop(
         run,
@@ -259,7 +312,8 @@ def _drive(run: Run, workplace: _Workplace, progress: Progress, interruption: In
     )
     workplace.epochs.listener = loop.on_epoch
     try:
-        loop.go(workplace.executor)
+        with runs.writing(run.path):
+            loop.go(workplace.executor)
     finally:
         workplace.executor.close()  # no trial goes on once another driver may take the run
         progress.close()
