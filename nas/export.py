@@ -59,9 +59,8 @@ def config_of(run: "Run", record: TrialRecord) -> Config:
 def destination(asked: str | None, run: str, trial: int, force: bool) -> Path:
     """Return the file to write: the one asked for, or RUN-TRIAL.yaml in the folder asked for.
 
-    A folder is what is one already, ends in "/" or has no suffix; one that is missing is made.
-    Raises UserError for a suffix other than .yaml, .yml and .json, a file that exists, unless
-    ``force``, and a folder that cannot be made.
+    A folder is what is one already, ends in "/" or has no suffix. Raises UserError for a suffix
+    other than .yaml, .yml and .json, a file that exists, unless ``force``, and a missing folder.
     """
     path = Path(asked or ".")
     if path.is_dir() or not path.suffix or str(asked).endswith("/"):
@@ -70,10 +69,8 @@ def destination(asked: str | None, run: str, trial: int, force: bool) -> Path:
         raise UserError(f"{path}: a config file ends in {', '.join(SUFFIXES)}; a folder in /")
     if path.is_dir() or (path.exists() and not force):
         raise UserError(f"{path} exists; give another name with -o, or --force to replace it")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{path.parent}: no folder can be made there ({error.strerror})") from None
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: there is no folder {path.parent}")
     return path
 
 

@@ -36,6 +36,11 @@ class Interruption:
             for number, handler in zip(signals, before, strict=True):
                 signal.signal(number, handler)
 
+    def listen_again(self) -> None:
+        """Takes SIGTERM back from a library that took it for itself, as Ray does."""
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self._handle)
+
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self.requested:
             raise KeyboardInterrupt

@@ -76,6 +76,7 @@ class Loop:
         self._space, self._objective, self._reward = run.space(), run.objective(), run.reward()
         self._weights = KeptWeights(run)
         self._measured: dict[str, tuple[int, Measurement]] = {}  # by key, the trial that trained
+        self._too_slow: dict[str, str] = {}  # by key, why it was not trained
         self._running: dict[int, _Priced] = {}
         self._waiting: dict[int, list[Proposal]] = {}  # duplicates of a trial under way
         self._backlog: deque[Proposal] = deque()
@@ -83,13 +84,14 @@ class Loop:
         self._best: float | None = None
         self._failed = self._reused = 0
         self._recall()
-        self._start, self._done_before = clock(), store.told - store.pruned
+        self._start, self._done_before = 0.0, store.told - store.pruned
 
     def go(self, executor: Executor) -> None:
         """Runs until all trials have ended, time is up or the user asks to stop.
 
         Raises UserError when the first trials all fail.
         """
+        self._start = self._clock()
         while not self._interruption.requested:
             self._fill(executor)
             if not self._running:
@@ -119,6 +121,8 @@ class Loop:
                 self._reused += record.reused_from is not None
             elif trial.state == TrialState.FAIL:
                 self._failed += 1
+            elif trial.state == TrialState.PRUNED:
+                self._too_slow[trial.user_attrs[FACTS]["key"]] = record.error or ""
         self._weights.drop_others()
 
     def _remember(self, number: int, key: str, measurement: Measurement) -> None:
@@ -156,6 +160,9 @@ class Loop:
         if key in self._measured:
             self._reuse(proposal)
             return
+        if key in self._too_slow:
+            self._prune(proposal, self._too_slow[key])
+            return
         for number, priced in self._running.items():
             if priced.proposal.architecture.key == key:
                 self._waiting.setdefault(number, []).append(proposal)
@@ -176,9 +183,12 @@ class Loop:
         if slowest is None or latency_ms <= slowest:
             return False
         reason = f"not trained: {latency_ms:.4g} ms to its last exit, over {slowest:.4g} ms"
-        facts = records.facts(priced.proposal.architecture, error=reason)
-        self._store.prune(priced.proposal.number, facts)
+        self._prune(priced.proposal, reason)
         return True
+
+    def _prune(self, proposal: Proposal, reason: str) -> None:
+        self._too_slow[proposal.architecture.key] = reason
+        self._store.prune(proposal.number, records.facts(proposal.architecture, error=reason))
 
     def _price(self, proposal: Proposal) -> _Priced:
         """What the architecture costs, known before training."""

@@ -31,7 +31,11 @@ def read(run: "Run") -> list[TrialRecord]:
 
 
 def record(run: "Run", space: "SearchSpace", trial: FrozenTrial) -> TrialRecord:
-    """One trial with its held-out answers. Raises UserError if its file is missing or damaged."""
+    """One trial with its held-out answers.
+
+    Raises UserError if its file is missing or damaged, SpaceError if it was found in a space that
+    is not the one installed.
+    """
     facts = trial.user_attrs.get(store.FACTS, {})
     state = STATES[trial.state]
     reused_from = facts.get("reused_from")
@@ -47,11 +51,20 @@ def record(run: "Run", space: "SearchSpace", trial: FrozenTrial) -> TrialRecord:
     return TrialRecord(
         trial=trial.number,
         state=state,
-        architecture=space.architecture(trial.params),
+        architecture=_architecture(space, trial, facts),
         measurement=measurement,
         reused_from=reused_from,
         error=facts.get("error"),
     )
+
+
+def _architecture(
+    space: "SearchSpace", trial: FrozenTrial, facts: Mapping[str, Any]
+) -> "Architecture":
+    """As it was recorded when the trial ended; until then, what its proposal says."""
+    if "architecture" in facts:
+        return space.from_json(facts["architecture"])
+    return space.architecture(trial.params)
 
 
 def facts(

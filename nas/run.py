@@ -14,7 +14,7 @@ import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from nas import atomic
 from nas import settings as settings_file
@@ -90,7 +90,7 @@ class Run:
 
         The kernel lets go of the lock when its holder dies, however it dies.
         """
-        with (self.path / LOCK).open("a+", encoding="utf-8") as file:
+        with self._lock() as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -104,6 +104,25 @@ class Run:
                 yield
             finally:
                 file.truncate(0)
+
+    def _lock(self) -> TextIO:
+        with writing(self.path):
+            return (self.path / LOCK).open("a+", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """A disk that is full or a folder that is read-only, as one line. Raises UserError."""
+    from optuna.exceptions import StorageInternalError
+
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or path
+        raise UserError(f"{where} cannot be written ({error.strerror or error})") from None
+    except StorageInternalError as error:
+        why = str(error.__cause__ or error).splitlines()[0]
+        raise UserError(f"the trials of {path} cannot be written ({why})") from None
 
 
 def reward(settings: SearchSettings, target_ms: float) -> "Reward":
@@ -127,8 +146,9 @@ def create(settings: SearchSettings, latency: dict[str, Any]) -> Run:
     except OSError as error:
         raise UserError(f"{path} cannot be made ({error.strerror})") from None
     run = Run(path.absolute(), settings.model_copy(update={"name": name}), latency)
-    atomic.write(path / LATENCY, json.dumps(latency, indent=2, allow_nan=False).encode())
-    save_settings(run)
+    with writing(path):
+        atomic.write(path / LATENCY, json.dumps(latency, indent=2, allow_nan=False).encode())
+        save_settings(run)
     return run
 
 

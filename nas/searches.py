@@ -2,7 +2,8 @@
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from nas import plugins
 from nas import run as runs
 from nas import settings as settings_of
 from nas.errors import UserError
+from nas.executors import opening
 from nas.interruption import Interruption, Stopped
 from nas.objective import Objective
 from nas.progress import Progress, Silent
@@ -19,8 +21,11 @@ from nas.settings import SearchSettings
 
 if TYPE_CHECKING:
     from latency.source import LatencySource
-    from nas.executors.protocol import Executor
-    from nas.loop import Loop, Task
+    from nas.executors.protocol import Executor, OnEpoch
+    from nas.executors.ray_session import Session
+    from nas.loop import Task
+    from nas.store import Store
+    from search_spaces.space import SearchSpace
 
 
 class Interrupted(KeyboardInterrupt):
@@ -51,21 +56,49 @@ def start(settings: SearchSettings, progress: Progress) -> Run:
     """Begins a new run and drives it to its end."""
     interruption = Interruption()
     # Listening from here on: a signal that comes amid heavy imports would be lost otherwise.
-    with interruption.listening():
+    with interruption.listening(), contextlib.ExitStack() as stack:
         try:
-            run, task, source = _begun(settings, progress, interruption)
+            run, workplace = _begun(settings, progress, interruption, stack)
         except Stopped:
             raise Interrupted(None) from None
-        with run.driving():
-            _drive(run, task, source, progress, interruption)
+        stack.enter_context(run.driving())
+        _drive(run, workplace, _store(run, create=True), progress, interruption)
     return run
 
 
+@dataclass(frozen=True, slots=True)
+class _Workplace:
+    """What a run is driven with. `epochs`: where the executor says how far trials are."""
+
+    task: "Task"
+    source: "LatencySource"
+    executor: "Executor"
+    epochs: "_Epochs"
+
+
+class _Epochs:
+    """Passes on what an executor says, which is there before the loop that listens."""
+
+    def __init__(self) -> None:
+        self.listener: OnEpoch | None = None
+
+    def __call__(self, trial: int, epochs: int) -> None:
+        if self.listener is not None:
+            self.listener(trial, epochs)
+
+
 def _begun(
-    settings: SearchSettings, progress: Progress, interruption: Interruption
-) -> "tuple[Run, Task, LatencySource]":
-    """Checks everything that can be wrong, finds the target, and writes the new run."""
+    settings: SearchSettings,
+    progress: Progress,
+    interruption: Interruption,
+    stack: contextlib.ExitStack,
+) -> tuple[Run, _Workplace]:
+    """Checks everything that can be wrong, finds the target, and writes the new run.
+
+    What has to be closed goes to `stack`.
+    """
     space = plugins.space(settings.space)
+    _refuse_other_version(space, settings, "this search")
     sampler = plugins.controller(settings.controller, space=space, seed=settings.seed)
     objective = Objective.parse(settings.objective, runs.reward(settings, 1.0))
     refuse_unfit(sampler, space, objective.directions)
@@ -73,15 +106,30 @@ def _begun(
         runs.refuse_existing(settings.out, settings.name)
     source = plugins.runtime(settings.runtime, settings.device)
     task = _task(settings, progress)
+    session = stack.enter_context(opening.session(settings, interruption))
     latency = _latency(settings, source, task, progress, interruption)
     resolved = _resolved(settings, task, latency["target_ms"])
     _refuse_known_study(resolved)
+    workplace = _workplace(settings, session, task, source, interruption, stack)
     run = runs.create(resolved, latency)
     progress.say(
         f"run {run.path}: {run.settings.trials} trials by {settings.controller} "
         f"on {task.data.source}, target latency {run.target_ms:.4g} ms ({latency['found']})"
     )
-    return run, task, source
+    return run, workplace
+
+
+def _workplace(
+    settings: SearchSettings,
+    session: "Session | None",
+    task: "Task",
+    source: "LatencySource",
+    interruption: Interruption,
+    stack: contextlib.ExitStack,
+) -> _Workplace:
+    epochs = _Epochs()
+    executor = opening.executor(settings, session, task.data, interruption, epochs)
+    return _Workplace(task, source, stack.enter_context(executor), epochs)
 
 
 def resume(
@@ -94,15 +142,63 @@ def resume(
     """
     found = run if isinstance(run, Run) else runs.open_run(run)
     progress, interruption = progress or Silent(), Interruption()
-    with interruption.listening(), found.driving():
-        total = _total(found, trials)
-        if total != found.settings.trials:
-            settings = found.settings.model_copy(update={"trials": total})
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(interruption.listening())
+        stack.enter_context(found.driving())
+        settings = found.settings.model_copy(update={"trials": _total(found, trials)})
+        _refuse_other_version(found.space(), settings, f"run {found.name}")
+        source = plugins.runtime(settings.runtime, settings.device)
+        if changed := _changed(found.latency.get("conditions") or {}, source.conditions()):
+            progress.say(f"warning: latencies will not compare to those before: {changed}")
+        task = _task(settings, progress)
+        store = _store(found, create=False)
+        _refuse_fewer(store, found.settings.trials, settings.trials)
+        try:
+            session = stack.enter_context(opening.session(settings, interruption))
+            workplace = _workplace(settings, session, task, source, interruption, stack)
+        except Stopped:
+            raise Interrupted(found) from None
+        if settings != found.settings:
             found = Run(found.path, settings, found.latency)
-            runs.save_settings(found)
-        source = plugins.runtime(found.settings.runtime, found.settings.device)
-        _drive(found, _task(found.settings, progress), source, progress, interruption)
+            with runs.writing(found.path):
+                runs.save_settings(found)
+        _drive(found, workplace, store, progress, interruption)
     return found
+
+
+def _store(run: Run, create: bool) -> "Store":
+    from nas.store import Store
+
+    return Store(run.storage_url, run.name, run.objective().directions, create=create)
+
+
+def _refuse_other_version(space: "SearchSpace", settings: SearchSettings, what: str) -> None:
+    """Raises UserError for options that mean something else in this installation."""
+    if settings.space_version not in (None, space.version):
+        raise UserError(
+            f"{what} is of version {settings.space_version} of space {settings.space}; "
+            f"this installation has version {space.version}"
+        )
+
+
+def _refuse_fewer(store: "Store", before: int, total: int) -> None:
+    """Raises UserError for a smaller number of trials than there are."""
+    there = len(store.trials) - store.pruned
+    if total < min(before, there):
+        raise UserError(f"trials {total}: the run has {there} already; give more, or +N for N more")
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs of all that a measured latency depends on most; empty for a simulated one."""
+    facts = []
+    for name in ("cpu", "torch", "threads"):
+        old, new = (
+            (conditions.get("host") or {}).get(name) if name == "cpu" else conditions.get(name)
+            for conditions in (before, now)
+        )
+        if before and old != new:
+            facts.append(f"{name} was {old}, is {new}")
+    return ", ".join(facts)
 
 
 def resume_command(run: Run) -> str:
@@ -153,7 +249,7 @@ def _latency(
         progress.say(f"no target latency: estimating {ARCHITECTURES} random architectures")
         space = plugins.space(settings.space)
         shape = (task.image, task.classes)
-        target = from_random(space, source, *shape, settings.seed, interruption.check)
+        target = from_random(space, source, *shape, settings.seed, interruption.check, progress.say)
     return {
         "runtime": source.name,
         "device": source.device,
@@ -165,12 +261,17 @@ def _latency(
 
 def _resolved(settings: SearchSettings, task: "Task", target_ms: float) -> SearchSettings:
     """All options as they will be used, so that the file alone repeats the search."""
+    from nas import store
+
     recipe = {name: getattr(task.recipe, name) for name in settings_of.RECIPE}
     slowest = settings.max_latency or settings_of.SLOWEST * target_ms
     w = None if settings.hard else settings.soft_w
+    storage = settings.storage and store.absolute(settings.storage)
     return settings.model_copy(
         update={
             **recipe,
+            "space_version": plugins.space(settings.space).version,
+            "storage": storage,
             "data": task.data.source,
             "data_root": task.data.root,
             "target_latency": target_ms,
@@ -191,59 +292,30 @@ def _refuse_known_study(settings: SearchSettings) -> None:
 
 def _drive(
     run: Run,
-    task: "Task",
-    source: "LatencySource",
+    workplace: _Workplace,
+    store: "Store",
     progress: Progress,
     interruption: Interruption,
 ) -> None:
     from nas.loop import Loop
-    from nas.store import Store
 
-    store = Store(run.storage_url, run.name, run.objective().directions)
     sampler = plugins.controller(run.settings.controller, space=run.space(), seed=run.settings.seed)
-    loop = Loop(run, task, store, sampler, source, interruption, progress, time.monotonic)
+    loop = Loop(
+        run,
+        workplace.task,
+        store,
+        sampler,
+        workplace.source,
+        interruption,
+        progress,
+        time.monotonic,
+    )
+    workplace.epochs.listener = loop.on_epoch
     try:
-        with _executor(run, task, loop, interruption) as executor:
-            loop.go(executor)
+        with runs.writing(run.path):
+            loop.go(workplace.executor)
     finally:
+        workplace.executor.close()  # no trial goes on once another driver may take the run
         progress.close()
     if interruption.requested:
         raise Interrupted(run)
-
-
-@contextlib.contextmanager
-def _executor(
-    run: Run, task: "Task", loop: "Loop", interruption: Interruption
-) -> "Iterator[Executor]":
-    executor = (
-        _inline(loop, interruption) if run.settings.executor == "inline" else _ray(run, task, loop)
-    )
-    try:
-        yield executor
-    finally:
-        executor.close()
-
-
-def _inline(loop: "Loop", interruption: Interruption) -> "Executor":
-    from latency.lane import Lane
-    from nas.executors.inline import InlineExecutor
-
-    lane = Lane()
-
-    @contextlib.contextmanager
-    def pause() -> Iterator[None]:
-        interruption.check()
-        with lane.training():
-            yield
-
-    return InlineExecutor(pause, loop.on_epoch)
-
-
-def _ray(run: Run, task: "Task", loop: "Loop") -> "Executor":
-    from nas.executors.ray_session import Session
-
-    settings = run.settings
-    session = Session(settings.workers, settings.ray_address)
-    from nas.executors.ray_actors import RayExecutor  # only now: Ray is imported by its session
-
-    return RayExecutor(session, settings.workers, settings.gpus_per_trial, task.data, loop.on_epoch)

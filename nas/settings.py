@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from nas.errors import UserError
+from nas.rewards import SOFT_W
 
 if TYPE_CHECKING:
     from nas.data.dataset import DataSpec
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 SLOWEST = 5.0  # times the target: what is slower is not worth the time that its training takes
-SOFT_W = -0.07  # MnasNet, section 3: doubling the latency is worth about 5 % of accuracy
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-z]+)")
@@ -100,6 +100,7 @@ class SearchSettings(BaseModel):
 
     schema_version: Literal[1] = SCHEMA_VERSION
     space: str = "msd"
+    space_version: int | None = None  # None: the one installed
     controller: str = "tpe"
     trials: int = Field(24, ge=1)
     max_time: Seconds = None  # no new trial starts after it

@@ -34,10 +34,12 @@ class Store:
     Not thread-safe; one driver holds it under the run's lock.
     """
 
-    def __init__(self, url: str, study_name: str, directions: Sequence[Direction]) -> None:
-        """Opens the study, or creates it if the database has none of this name."""
-        self._kept = _storage(url)
-        self._study_id = _study_id(self._kept, study_name, directions)
+    def __init__(
+        self, url: str, study_name: str, directions: Sequence[Direction], *, create: bool = True
+    ) -> None:
+        """Opens the study; if there is none of this name, creates it or raises UserError."""
+        self._kept = _storage(url, reading=not create)
+        self._study_id = _study_id(self._kept, study_name, directions if create else None)
         self._memory = InMemoryStorage()
         with quiet():
             self.study = optuna.create_study(
@@ -116,17 +118,18 @@ class Store:
 def read(url: str, study_name: str) -> list[FrozenTrial]:
     """The trials of a study as the database has them now; nothing is written."""
     storage = _storage(url, reading=True)
-    try:
-        study_id = storage.get_study_id_from_name(study_name)
-    except KeyError:
-        raise UserError(f"the storage has no study {study_name!r}") from None
+    study_id = _study_id(storage, study_name, None)
     trials: list[FrozenTrial] = storage.get_all_trials(study_id, deepcopy=False)
     storage.engine.dispose()
     return trials
 
 
 def holds(url: str, study_name: str) -> bool:
-    """Whether the database already has a study of this name."""
+    """Whether the database already has a study of this name. Raises UserError."""
+    if (file := _file(url)) is not None and not file.exists():
+        if not file.parent.is_dir():
+            raise UserError(f"storage {url}: there is no folder {file.parent}")
+        return False
     storage = _storage(url)
     try:
         storage.get_study_id_from_name(study_name)
@@ -137,18 +140,34 @@ def holds(url: str, study_name: str) -> bool:
     return True
 
 
-def _study_id(storage: RDBStorage, name: str, directions: Sequence[Direction]) -> int:
+def absolute(url: str) -> str:
+    """The same database from any working directory: SQLite files have relative names."""
+    file = _file(url)
+    return url if file is None else f"{_SQLITE}{file.absolute()}"
+
+
+def _file(url: str) -> Path | None:
+    """The SQLite file that a plain address names."""
+    name = url.removeprefix(_SQLITE)
+    plain = url.startswith(_SQLITE) and not name.startswith((":", "file:")) and "?" not in name
+    return Path(name) if plain and name else None
+
+
+def _study_id(storage: RDBStorage, name: str, directions: Sequence[Direction] | None) -> int:
+    """The study of this name; made with `directions` if there is none."""
     try:
         return int(storage.get_study_id_from_name(name))
     except KeyError:
+        if directions is None:
+            raise UserError(f"the storage has no study {name!r}") from None
         members = [optuna.study.StudyDirection[direction.upper()] for direction in directions]
         with quiet():
             return int(storage.create_new_study(members, study_name=name))
 
 
 def _storage(url: str, reading: bool = False) -> RDBStorage:
-    if url.startswith(_SQLITE):
-        _check_file(Path(url.removeprefix(_SQLITE)), must_exist=reading)
+    if (file := _file(url)) is not None:
+        _check_file(file, must_exist=reading)
     waits: dict[str, Any] = {"timeout": 60} if url.startswith("sqlite") else {}
     engine = {"connect_args": waits, "pool_pre_ping": not waits}
     try:

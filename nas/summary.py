@@ -99,11 +99,13 @@ def _time(records: "list[TrialRecord]") -> list[str]:
 
 def _next(run: "Run") -> list[str]:
     out = _out(run)
-    return [
-        f"Next:  nas pareto {run.name}{out}            every point with its exit policy",
-        f"       nas export {run.name}{out} -o best.yaml   the best network as a config file",
-        f"       nas resume {run.name}{out} --trials +20   search on",
-    ]
+    commands = {
+        f"nas pareto {run.name}{out}": "every point with its exit policy",
+        f"nas export {run.name}{out} -o best.yaml": "the best network as a config file",
+        f"nas resume {run.name}{out} --trials +20": "search on",
+    }
+    width = max(map(len, commands))
+    return ["Next:"] + [f"  {typed:{width}}  {does}" for typed, does in commands.items()]
 
 
 def _out(run: "Run") -> str:

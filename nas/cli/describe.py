@@ -38,8 +38,10 @@ def describe(
     """Show parameters, MACs and, with --latency, milliseconds of every exit of a network."""
     from nas import description, plugins
 
-    shape = None if image is None else read_image(image)
+    if image is not None:
+        read_image(image)  # a mistake in it is said before the network is looked for
     found = find(arch, out)
+    shape = None if image is None else read_image(image, found.image and found.image[0])
     described = description.describe(
         found.architecture,
         shape or found.image or (3, 32, 32),

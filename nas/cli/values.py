@@ -26,14 +26,17 @@ Hard = Annotated[
 _LARGEST = 4096
 
 
-def image(text: str) -> tuple[int, int, int]:
-    """Read an image shape: "3x32x32" (channels, height, width), or "32" for three channels, square.
+def image(text: str, channels_known: int | None = None) -> tuple[int, int, int]:
+    """Read an image shape: "3x32x32" (channels, height, width), or "32" for a square.
 
-    Raises UserError for anything else.
+    A square has the channels that are known of the network, or three. Raises UserError for
+    anything else.
     """
     sides = text.lower().split("x")
     if len(sides) in (1, 3) and all(re.fullmatch(r"[1-9]\d{0,3}", side) for side in sides):
-        channels, height, width = map(int, sides if len(sides) == 3 else ("3", *sides * 2))
+        channels, height, width = map(
+            int, sides if len(sides) == 3 else (str(channels_known or 3), *sides * 2)
+        )
         if max(height, width) <= _LARGEST:
             return channels, height, width
     raise UserError(

@@ -39,12 +39,12 @@ class Executor(Protocol):
         """Ends all work at once; trials under way are lost."""
 
 
-def attempt(job: "TrialJob", pause: Pause, on_epoch: OnEpoch) -> Done:
+def attempt(job: "TrialJob", pause: Pause, on_epoch: OnEpoch, device: str = "cpu") -> Done:
     """Runs one trial here; what goes wrong in it becomes its reason."""
     from nas.training import trial
 
     try:
-        outcome = trial.run(job, pause, lambda epoch, _: on_epoch(job.number, epoch))
+        outcome = trial.run(job, pause, lambda epoch, _: on_epoch(job.number, epoch), device)
     except Exception as error:  # whatever a network does, the search goes on
         return Done(job.number, None, reason(error))
     return Done(job.number, outcome, None)

@@ -4,6 +4,7 @@ Plain actors under the driver, not Ray Tune: the study stays the only record of 
 that dies is replaced and its trial runs once more; then the trial has failed.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -11,19 +12,22 @@ from ray.exceptions import RayError, RayTaskError
 
 from latency.lane import Lane
 from nas.data.dataset import DataSpec
+from nas.errors import UserError
 from nas.executors.protocol import Done, OnEpoch, attempt, reason
 from nas.executors.ray_session import Session
 from nas.training.trial import TrialJob, cached
 
 _ATTEMPTS = 2
+_POLL = 0.5  # seconds between looks at whether the search is to stop
 
 
 class Worker:
     """Trains one trial after another, and says meanwhile how far it is."""
 
-    def __init__(self, data: dict[str, Any]) -> None:
+    def __init__(self, data: dict[str, Any], gpus: float) -> None:
         cached(DataSpec.from_json(data))
         self._epochs = 0
+        self._device = _device(gpus)
 
     def ready(self) -> bool:
         """True once torch is imported and the data are loaded."""
@@ -31,7 +35,7 @@ class Worker:
 
     def run(self, job: dict[str, Any]) -> Done:
         self._epochs = 0
-        return attempt(TrialJob.from_json(job), Lane().training, self._count)
+        return attempt(TrialJob.from_json(job), Lane().training, self._count, self._device)
 
     def epochs(self) -> int:
         """Epochs done of the trial under way."""
@@ -39,6 +43,17 @@ class Worker:
 
     def _count(self, number: int, epochs: int) -> None:
         self._epochs = epochs
+
+
+def _device(gpus: float) -> str:
+    """Where this process trains: on the GPU that Ray reserved for it, or its part of one."""
+    import torch
+
+    if gpus == 0 or not torch.cuda.is_available():
+        return "cpu"
+    if gpus < 1:
+        torch.cuda.set_per_process_memory_fraction(gpus)
+    return "cuda"
 
 
 class RayExecutor:
@@ -51,19 +66,31 @@ class RayExecutor:
         gpus_per_trial: float,
         data: DataSpec,
         on_epoch: OnEpoch,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
-        """Returns when all actors are warm; `session` is then closed with the executor."""
+        """Returns when all actors are warm; `session` is then closed with the executor.
+
+        check: called while they are awaited, to raise where the search is to stop. Raises
+        UserError if an actor cannot be started.
+        """
         self.capacity = workers
         self._gpus = gpus_per_trial
         self._data = data.to_json()
         self._on_epoch = on_epoch
         self._session = session
         self._class = ray.remote(Worker)
-        self._idle = [self._worker() for _ in range(workers)]
+        self._idle: list[Any] = []
         self._jobs: dict[Any, tuple[TrialJob, Any, int]] = {}  # result -> job, worker, attempt
         self._asked: dict[Any, Any] = {}  # result -> answer to come about its epochs
         try:
-            ray.get([worker.ready.remote() for worker in self._idle])
+            self._idle = [self._worker() for _ in range(workers)]
+            _await([worker.ready.remote() for worker in self._idle], check)
+        except RayError as error:
+            self.close()
+            raise UserError(
+                f"Ray cannot start {workers} workers ({reason(error)}); "
+                "executor inline works without it"
+            ) from None
         except BaseException:
             self.close()
             raise
@@ -90,7 +117,7 @@ class RayExecutor:
         # Two threads: one trains, the other answers how far it is.
         return self._class.options(
             num_cpus=1, num_gpus=self._gpus, max_concurrency=2, max_restarts=0
-        ).remote(self._data)
+        ).remote(self._data, self._gpus)
 
     def _start(self, job: TrialJob, worker: Any, attempts: int) -> None:
         self._jobs[worker.run.remote(job.to_json())] = (job, worker, attempts)
@@ -125,3 +152,12 @@ class RayExecutor:
                 self._asked[result] = worker.epochs.remote()
             except RayError:
                 self._asked.pop(result, None)  # it died; `_take` will meet the same
+
+
+def _await(answers: list[Any], check: Callable[[], None]) -> None:
+    """Waits for all; a full cluster may let one wait for long. Raises what a worker raised."""
+    waiting = answers
+    while waiting:
+        check()
+        ready, waiting = ray.wait(waiting, num_returns=len(waiting), timeout=_POLL)
+        ray.get(ready)

@@ -6,9 +6,11 @@ must show.
 """
 
 import logging
+import math
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 from contextlib import redirect_stdout
@@ -23,20 +25,39 @@ _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_Z
 _TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 _OBJECT_STORE = 200_000_000  # bytes; only weights and held-out answers of one trial pass through
 _LONGEST_FOLDER = 30  # characters; a socket below it must stay within the 107 of a Unix address
+_CONNECT_S = 5.0  # until an address counts as unreachable; Ray itself would try for minutes
+
+_told: dict[str, str] = {}  # what Ray was told when this process imported it, and reads but once
 
 
 class Session:
     """Ray as long as it is needed; close it. A Ray that the process already uses stays as it is."""
 
-    def __init__(self, workers: int, address: str | None) -> None:
-        """Starts Ray with `workers` cores, or joins the cluster at `address`. Raises UserError."""
+    def __init__(self, workers: int, address: str | None, gpus_per_trial: float = 0.0) -> None:
+        """Starts Ray with `workers` cores, or joins the cluster at `address`.
+
+        Raises UserError if that fails, or if Ray cannot give all workers a core and their GPUs.
+        """
         self._folder: Path | None = None
-        _prepare_environment(own=address is None)
+        self._ours = False
+        _refuse_fraction(gpus_per_trial)
+        if address is not None:
+            _refuse_unreachable(address)
+        self._environment = _prepare_environment(own=address is None)
         import ray
 
         self._ours = not ray.is_initialized()
-        if not self._ours:
-            return
+        try:
+            if self._ours:
+                self._connect(workers, address)
+            _refuse_too_many(workers, gpus_per_trial)
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self, workers: int, address: str | None) -> None:
+        import ray
+
         try:
             if address is None:
                 self._folder = _private_folder()
@@ -49,30 +70,97 @@ class Session:
             else:
                 _init(address=address)
         except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
-            self.close()
             where = "started" if address is None else f"reached at {address}"
             raise UserError(
                 f"Ray cannot be {where} ({reason(error)}); executor inline works without it"
             ) from None
 
     def close(self) -> None:
-        """Ends what was started here."""
+        """Ends what was started here, and puts the environment back."""
         import ray
 
         if self._ours:
             ray.shutdown()
+            self._ours = False
+        _put_back(self._environment)
+        self._environment = {}
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _prepare_environment(own: bool) -> None:
-    """Settings for Ray and all processes it starts; those the user made are kept."""
-    if "ray" in sys.modules:
-        return
-    for name, value in _ENVIRONMENT.items():
-        os.environ.setdefault(name, value)
-    if own and not any(name in os.environ for name in _TOKEN):
-        os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=secrets.token_hex(32))
+def _prepare_environment(own: bool) -> dict[str, str | None]:
+    """Settings for Ray and all processes it starts; those the user made are kept.
+
+    Returns what was there before. Raises UserError where a Ray of ours would be open to others.
+    """
+    if "ray" not in sys.modules:
+        told = {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
+        if own and not any(name in os.environ for name in _TOKEN):
+            told |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        _told.update(told)
+    elif own and not any(name in _told or name in os.environ for name in _TOKEN):
+        _refuse_open()
+    before = {name: os.environ.get(name) for name in _told}
+    os.environ.update(_told)
+    return before
+
+
+def _put_back(environment: dict[str, str | None]) -> None:
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def _refuse_open() -> None:
+    """Raises UserError unless the user's own Ray runs already, which is theirs to protect."""
+    import ray
+
+    if not ray.is_initialized():
+        raise UserError(
+            "ray was imported before the search could close it to other users; set "
+            "RAY_AUTH_MODE=token before, call ray.init() yourself, or use executor inline"
+        )
+
+
+def _refuse_unreachable(address: str) -> None:
+    """Raises UserError if nobody listens at HOST:PORT or ray://HOST:PORT."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return  # "auto" and the like
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"no Ray at {address} ({error}); check ray_address, or leave it out for a Ray of ours"
+        ) from None
+
+
+def _refuse_fraction(gpus_per_trial: float) -> None:
+    if gpus_per_trial > 1 and not gpus_per_trial.is_integer():
+        raise UserError(
+            f"gpus_per_trial {gpus_per_trial:g}: Ray gives out parts of one GPU or whole GPUs"
+        )
+
+
+def _refuse_too_many(workers: int, gpus_per_trial: float) -> None:
+    """Raises UserError if the cluster, even when idle, has no room for all workers."""
+    import ray
+
+    has = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    cores, gpus = int(has.get("CPU", 0)), int(has.get("GPU", 0))
+    if cores < workers:
+        raise UserError(f"workers {workers}: Ray has {cores} cores, and each worker takes one")
+    # No worker is given parts of two GPUs.
+    needed = workers * gpus_per_trial
+    if 0 < gpus_per_trial < 1:
+        needed = math.ceil(workers / int(1 / gpus_per_trial + 1e-9))
+    if gpus < needed:
+        raise UserError(
+            f"gpus_per_trial {gpus_per_trial:g} with {workers} workers takes {needed:g} GPUs, "
+            f"Ray has {gpus}"
+        )
 
 
 def _init(**options: Any) -> None:

@@ -21,23 +21,25 @@ def evaluate(
     mean: tuple[float, ...],
     std: tuple[float, ...],
     pause: Pause = nullcontext,
+    device: str = "cpu",
 ) -> HeldOut:
     """Largest softmax value (float16) and correctness of each exit, both [images, exits].
 
-    The network is left in evaluation mode. pause: as in `train`, entered around every batch.
+    The network is left in evaluation mode on `device`. pause: as in `train`, entered around every
+    batch.
 
     Raises:
         TrainingDiverged: an exit answers with something that is no finite number.
     """
     confidence, correct = [], []
-    channels_last(network.eval())
+    channels_last(network.eval().to(device))
     with one_thread(), torch.inference_mode():
         for start in range(0, len(split), BATCH):
             rows = slice(start, start + BATCH)
             with pause():
                 x = normalise(split.images[rows], mean, std)
-                logits = network(x.contiguous(memory_format=torch.channels_last))
-            stacked = torch.stack(logits, dim=1)
+                x = x.contiguous(memory_format=torch.channels_last).to(device)
+                stacked = torch.stack(network(x), dim=1).cpu()
             _check_finite(stacked)
             sure, answers = stacked.softmax(dim=2).max(dim=2)
             confidence.append(sure.half().numpy())

@@ -34,12 +34,14 @@ def train(
     seed: int,
     pause: Pause = nullcontext,
     on_epoch: OnEpoch = lambda epoch, loss: None,
+    device: str = "cpu",
     clock: Callable[[], float] = time.perf_counter,
 ) -> Trained:
     """Train `network` in place on `dataset.train`; bit for bit the same on the same CPU build.
 
     seed: draws the order, the augmentation and any dropout; torch's own generator is left as it
     was. pause: a context entered around every batch, where a measurement can make it wait.
+    device: where the network is left; every batch is drawn on the CPU and moved there.
 
     Raises:
         TrainingDiverged: a loss that is infinite or no number; the epoch is named.
@@ -48,7 +50,7 @@ def train(
     losses = []
     with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # for dropout inside the network
-        run = _Run(network, dataset, recipe, torch.Generator().manual_seed(seed))
+        run = _Run(network, dataset, recipe, torch.Generator().manual_seed(seed), device)
         for epoch in range(1, recipe.epochs + 1):
             losses.append(run.epoch(epoch, pause))
             on_epoch(epoch, losses[-1])
@@ -70,9 +72,15 @@ class _Run:
     """What lives from the first step to the last."""
 
     def __init__(
-        self, network: StagedNetwork, dataset: Dataset, recipe: Recipe, generator: torch.Generator
+        self,
+        network: StagedNetwork,
+        dataset: Dataset,
+        recipe: Recipe,
+        generator: torch.Generator,
+        device: str,
     ) -> None:
-        self.network = channels_last(network.train())
+        self.network = channels_last(network.train().to(device))
+        self.device = device
         self.dataset, self.recipe, self.generator = dataset, recipe, generator
         self.optimiser = torch.optim.SGD(
             parameter_groups(network, recipe.weight_decay),
@@ -100,8 +108,9 @@ class _Run:
         recipe, data = self.recipe, self.dataset
         images = normalise(data.train.images[rows], data.mean, data.std)
         images = augment(images, self.generator, recipe.crop, recipe.flip)
-        x = images.contiguous(memory_format=torch.channels_last)
-        terms = self.network.training_losses(x, data.train.labels[rows], recipe.label_smoothing)
+        x = images.contiguous(memory_format=torch.channels_last).to(self.device)
+        labels = data.train.labels[rows].to(self.device)
+        terms = self.network.training_losses(x, labels, recipe.label_smoothing)
         loss = torch.stack(terms).sum()
         self.optimiser.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)

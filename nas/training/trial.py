@@ -63,9 +63,12 @@ def run(
     job: TrialJob,
     pause: Callable[[], AbstractContextManager[object]] = nullcontext,
     on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+    device: str = "cpu",
     clock: Callable[[], float] = time.perf_counter,
 ) -> TrialOutcome:
     """Build, train and judge the network of `job`; a pure function of it, the seconds apart.
+
+    device: "cpu" or "cuda", where it trains; only on a CPU is the result the same bit for bit.
 
     Raises:
         UserError, SpaceError: the data or the architecture is not what it should be.
@@ -82,8 +85,8 @@ def run(
     assert (architecture.space, architecture.version) == (job.space, job.version)
     network = space.build(architecture, dataset.image, len(dataset.classes), job.seed)
     start = clock()
-    train(network, dataset, job.recipe, job.seed, pause, on_epoch, clock)
-    held_out = evaluate(network, dataset.held_out, dataset.mean, dataset.std, pause)
+    train(network, dataset, job.recipe, job.seed, pause, on_epoch, device, clock)
+    held_out = evaluate(network, dataset.held_out, dataset.mean, dataset.std, pause, device)
     return TrialOutcome(job.number, held_out, clock() - start, job.recipe.epochs, to_bytes(network))
 
 

@@ -163,8 +163,8 @@ def test_an_export_is_never_overwritten_unless_asked(told: Told, tmp_path: Path)
 
 
 def test_an_export_into_a_folder_is_named_after_run_and_trial(told: Told, tmp_path: Path) -> None:
-    told.text("export", "small", "--trial", "1", "-o", str(tmp_path / "new" / "folder"))
-    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["small-1.yaml"]
+    told.text("export", "small", "--trial", "1", "-o", str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["small-1.yaml"]
 
 
 def test_an_export_is_json_or_yaml_by_its_name(told: Told, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from nas.data.dataset import DataSpec
+from nas.errors import UserError
 from nas.executors.inline import InlineExecutor
 from nas.executors.protocol import Done, attempt, reason
 from nas.interruption import Interruption, Stopped
@@ -168,3 +169,41 @@ def test_ray_folders_are_closed_to_others(ray_executor: Any) -> None:
     assert folder.stat().st_mode & 0o077 == 0
     assert os.environ["RAY_AUTH_MODE"] == "token"
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+
+
+def test_ray_is_asked_for_no_more_than_it_has(ray_executor: Any) -> None:
+    from nas.executors.ray_session import Session
+
+    with pytest.raises(UserError, match=r"^workers 3: Ray has 1 cores, and each worker takes one$"):
+        Session(workers=3, address=None)
+    gpus = "^gpus_per_trial 64 with 1 workers takes 64 GPUs, Ray has [0-9]+$"
+    with pytest.raises(UserError, match=gpus):
+        Session(workers=1, address=None, gpus_per_trial=64.0)
+    with pytest.raises(UserError, match="parts of one GPU or whole GPUs"):
+        Session(workers=1, address=None, gpus_per_trial=1.5)
+
+
+def test_a_worker_that_cannot_start_is_one_line(ray_executor: Any) -> None:
+    from nas.executors.ray_actors import RayExecutor
+
+    ray_executor._idle[0].__ray_terminate__.remote()
+    nowhere = DataSpec("/nowhere/at/all")
+    with pytest.raises(UserError, match=r"^Ray cannot start 1 workers") as caught:
+        RayExecutor(Ended(), 1, 0.0, nowhere, nobody)  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
+def test_waiting_for_a_worker_ends_with_the_search(ray_executor: Any) -> None:
+    from nas.executors.ray_actors import RayExecutor
+
+    def check() -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        RayExecutor(Ended(), 2, 0.0, DATA, nobody, check)  # type: ignore[arg-type]
+
+
+class Ended:
+    """A session that others still use."""
+
+    def close(self) -> None: ...

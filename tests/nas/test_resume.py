@@ -42,10 +42,10 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.contextmanager
-def driver(out: Path, **options: Any) -> Iterator[subprocess.Popen[str]]:
+def driver(out: Path, code: str = DRIVER, **options: Any) -> Iterator[subprocess.Popen[str]]:
     settings = {**QUICK, "out": str(out), "name": "run", **options}
     with subprocess.Popen(
-        [sys.executable, "-c", DRIVER, json.dumps(settings)],
+        [sys.executable, "-c", code, json.dumps(settings)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -121,6 +121,23 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
     assert "failed" not in states
     with open_run("run", tmp_path).driving():
         pass
+
+
+def test_sigterm_with_ray_ends_like_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # Ray's workers know the real spaces only
+    code = DRIVER.replace("instead_of_msd()\n", "")
+    with driver(tmp_path, code, controller="random", executor="ray", epochs=100_000) as process:
+        too_late = threading.Timer(PATIENCE, process.kill)
+        too_late.start()
+        assert process.stderr is not None
+        assert any("training 0" in line for line in process.stderr)
+        process.send_signal(signal.SIGTERM)
+        said, error = process.communicate(timeout=PATIENCE)
+        too_late.cancel()
+    assert process.returncode == 130, error
+    assert f"nas resume run --out {tmp_path}" in error
+    assert said == ""
+    assert {record.state for record in open_run("run", tmp_path).records()} == {"running"}
 
 
 def test_ctrl_c_leaves_a_long_trial_in_the_middle(tmp_path: Path) -> None:

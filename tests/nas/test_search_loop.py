@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from latency.macs import MacsLatency
 from nas import frame, pareto
 from nas.errors import UserError
 from nas.interruption import Interruption, Stopped
@@ -14,7 +15,18 @@ from nas.objective import DIRECTIONS
 from nas.run import Run
 from nas.searches import Interrupted, search
 from nas.store import ASKED_AFTER, TOLD, read
-from tests.nas.table_search import Heard, PowerCut, Table, loop_of, made_run, small  # noqa: F401
+from nas.target import from_random
+from tests.nas.small_msd import SMALL
+from tests.nas.table_search import (  # noqa: F401
+    CLASSES,
+    IMAGE,
+    Heard,
+    PowerCut,
+    Table,
+    loop_of,
+    made_run,
+    small,
+)
 
 CONTROLLERS = ("random", "tpe", "nsga2", "reinforce")
 
@@ -266,3 +278,45 @@ def test_a_stop_before_the_first_trial_leaves_nothing(
     with pytest.raises(Interrupted, match="nothing was written"):
         search(runtime="macs", executor="inline", trials=1, out=str(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+class Counting(MacsLatency):
+    def __init__(self, failing: tuple[int, ...] = ()) -> None:
+        self.asked: list[int] = []
+        self._failing, self._count = failing, 0
+
+    def estimate_many(self, graphs: Any, seed: int = 0) -> Any:
+        self.asked.append(len(graphs))
+        if len(self.asked) in self._failing:
+            raise RuntimeError("device on fire")
+        return super().estimate_many(graphs, seed)
+
+
+def test_the_target_is_timed_in_eights_and_redrawn_where_it_cannot_be() -> None:
+    said: list[str] = []
+    source = Counting(failing=(2, 5))  # the second eight, and of it the third by itself
+    target = from_random(SMALL, source, IMAGE, CLASSES, 0, lambda: None, said.append)
+    assert source.asked == [8, 8, *[1] * 8, 8, 8, 1]
+    assert said[-1] == "32/32 architectures timed"
+    assert target.latency_ms > 0
+    burning = Counting(failing=tuple(range(1, 999)))
+    with pytest.raises(RuntimeError, match="on fire"):
+        from_random(SMALL, burning, IMAGE, CLASSES, 0, lambda: None)
+
+
+def test_a_network_that_was_too_slow_is_not_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made_run(tmp_path, trials=3, controller="random", max_latency=1e-6)
+    measured: list[str] = []
+
+    class Noting(MacsLatency):
+        def estimate(self, graph: Any, seed: int = 0) -> Any:
+            measured.append(repr(graph))
+            return super().estimate(graph, seed)
+
+    loop = loop_of(run)
+    loop._source = Noting()
+    always(loop, run, monkeypatch)
+    loop.go(Table())
+    assert len(set(measured)) == len(measured) < len(run.records())

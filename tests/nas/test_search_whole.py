@@ -1,5 +1,6 @@
 """Searches that really train, on the smallest networks of msd and a few digits."""
 
+import errno
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ from controllers.errors import ControllerError
 from latency.errors import LatencyError
 from nas import frame, plugins, searches, summary
 from nas.errors import UserError
+from nas.measurement import HeldOut
 from nas.progress import spoken
 from nas.run import Run, open_run
+from search_spaces.errors import SpaceError
 from tests.nas.small_msd import WHERE
+from tests.nas.table_search import Heard
 from tests.nas.test_search_loop import CONTROLLERS, sequence
 
 QUICK = {
@@ -144,3 +148,59 @@ def test_a_bad_number_of_more_trials(tmp_path: Path, trials: str | int) -> None:
 
     with pytest.raises(UserError, match="give a number of trials in all, or"):
         searches.resume(made_run(tmp_path, trials=3), trials)
+
+
+def test_a_relative_storage_is_found_from_anywhere_and_not_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = searched(Path("out"), trials=1, controller="random", storage="sqlite:///mine.db")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert len(searches.resume(run.path, 2).records()) == 2
+    (tmp_path / "mine.db").unlink()
+    with pytest.raises(UserError, match=r"mine\.db does not exist"):
+        searches.resume(run.path, 3)
+    assert not (tmp_path / "mine.db").exists()
+    assert nas.open_run(run.path).settings.trials == 2
+
+
+def test_a_total_below_the_trials_that_exist_is_refused(tmp_path: Path) -> None:
+    run = searched(tmp_path, trials=3, controller="random")
+    with pytest.raises(UserError, match="trials 2: the run has 3 already"):
+        searches.resume(run, 2)
+    assert nas.open_run(run.path).settings.trials == 3
+
+
+def test_a_run_of_another_version_of_its_space_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = searched(tmp_path, trials=1, controller="random")
+    monkeypatch.setattr(type(run.space()), "version", 77)
+    with pytest.raises(UserError, match="version 1 of space msd; this installation has version 77"):
+        searches.resume(run.path, 2)
+    with pytest.raises(SpaceError, match="version 77"):
+        run.records()
+
+
+def test_another_processor_on_resume_is_said_once(tmp_path: Path) -> None:
+    import json
+
+    run = searched(tmp_path, trials=1, controller="random", runtime="torch")
+    heard = Heard()
+    searches.resume(run.path, 2, progress=heard)
+    assert not [line for line in heard.lines if "warning" in line]
+    run.latency["conditions"]["host"]["cpu"] = "Abacus 3000"
+    (run.path / "latency.json").write_text(json.dumps(run.latency))
+    searches.resume(run.path, 3, progress=heard)
+    (line,) = [line for line in heard.lines if "warning" in line]
+    assert "cpu was Abacus 3000, is " in line
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: HeldOut, path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(HeldOut, "save", full)
+    with pytest.raises(UserError, match=r"npz cannot be written \(No space left on device\)$"):
+        searched(tmp_path, trials=1, controller="random")
