@@ -177,7 +177,10 @@ def test_an_export_is_json_or_yaml_by_its_name(told: Told, tmp_path: Path) -> No
     refused = told.refusal("export", "small", "-o", str(tmp_path / "best.onnx"))
     assert "best.onnx: a config file ends in .yaml, .yml, .json" in refused
     assert not (tmp_path / "best.onnx").exists()
-    told.text("export", "small", "--trial", "1", "-o", f"{tmp_path / 'v1.2'}/")
+    asked = ("export", "small", "--trial", "1", "-o", f"{tmp_path / 'v1.2'}/")
+    assert "there is no folder" in told.refusal(*asked)
+    (tmp_path / "v1.2").mkdir()
+    told.text(*asked)
     assert (tmp_path / "v1.2" / "small-1.yaml").is_file()
     assert "written" in told.refusal("export", "small", "-o", "/proc/best.json")
 
