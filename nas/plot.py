@@ -25,7 +25,7 @@ def front(run: "Run", objective: "Objective", path: Path) -> None:
     or a run without a finished trial.
     """
     from matplotlib.figure import Figure
-    from matplotlib.ticker import LogFormatter
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     if path.suffix not in FORMATS:
         raise UserError(f"cannot draw {path}: the name must end in {', '.join(FORMATS)}")
@@ -55,8 +55,9 @@ def front(run: "Run", objective: "Objective", path: Path) -> None:
         target = objective.reward.target_ms
         axes.axvline(target, color="#d55e00", linestyle="--", label=f"target {target:.3g} ms")
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
     axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.5)))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(f"expected latency, ms ({run.latency['runtime']} on {run.latency['device']})")
     axes.set_ylabel(f"accuracy on held-out images of {Path(run.settings.data).name}")
     axes.legend(loc="best", frameon=False)
