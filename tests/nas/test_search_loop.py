@@ -263,7 +263,7 @@ def test_networks_that_are_too_slow_are_not_trained(tmp_path: Path, controller: 
 
 
 def test_a_search_that_finds_nothing_fast_enough_ends(tmp_path: Path) -> None:
-    run = made_run(tmp_path, trials=3, controller="random", max_latency=1e-6)
+    run = made_run(tmp_path, trials=1, controller="random", max_latency=1e-6)
     loop_of(run).go(Table())
     assert {record.state for record in run.records()} == {"pruned"}
 
@@ -307,7 +307,7 @@ def test_the_target_is_timed_in_eights_and_redrawn_where_it_cannot_be() -> None:
 def test_a_network_that_was_too_slow_is_not_measured_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = made_run(tmp_path, trials=3, controller="random", max_latency=1e-6)
+    run = made_run(tmp_path, trials=1, controller="random", max_latency=1e-6)
     measured: list[str] = []
 
     class Noting(MacsLatency):

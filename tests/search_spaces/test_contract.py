@@ -44,7 +44,7 @@ def trains(space: SearchSpace, architecture: Any, image: tuple[int, int, int]) -
 
 @over_spaces
 def test_random_architectures_train(space: SearchSpace) -> None:
-    for architecture in sampled(space, 12):
+    for architecture in sampled(space, 8):
         trains(space, architecture, IMAGE)
 
 
@@ -85,7 +85,7 @@ def facts(space: SearchSpace, architecture: Any) -> Any:
 
 
 @over_spaces
-@pytest.mark.parametrize("count", [15, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [8, pytest.param(150, marks=pytest.mark.slow)])
 def test_equal_keys_are_equal_networks_and_the_other_way_round(
     space: SearchSpace, count: int
 ) -> None:
@@ -235,7 +235,7 @@ def test_size_is_the_number_of_settings(space: SearchSpace, order: int) -> None:
 
 @over_spaces
 def test_operators_of_blocks_equal_hooks_and_fvcore_on_the_network(space: SearchSpace) -> None:
-    for architecture in sampled(space, 4, seed=7):
+    for architecture in sampled(space, 3, seed=7):
         network = space.build(architecture, IMAGE, CLASSES).eval()
         staged = operators(network.graph)
         x: tuple[torch.Tensor, ...] = (torch.zeros(1, *IMAGE),)
