@@ -157,21 +157,30 @@ def load(path: Path | str) -> Config:
 
 
 def save(config: Config, path: Path | str) -> None:
-    """Write YAML that `load` reads back; whoever reads `path` sees all of it or nothing.
+    """Write what `load` reads back, JSON where `path` ends in .json, else YAML; all or nothing.
 
     Raises UserError if the folder does not exist or cannot be written, or the text is too long.
     """
     path = Path(path)
-    given = json.loads(config.model_dump_json(exclude_none=True))
-    text = yaml.dump(
-        given, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=100, encoding="utf-8"
-    )
+    text = _json(config) if path.suffix.lower() == ".json" else _yaml(config)
     if len(text) > SIZE_LIMIT:
         raise UserError(f"{path}: the config would be larger than {SIZE_LIMIT // 1024} KiB")
     try:
         atomic.write(path, text)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _json(config: Config) -> bytes:
+    return config.model_dump_json(exclude_none=True, indent=2).encode() + b"\n"
+
+
+def _yaml(config: Config) -> bytes:
+    given = json.loads(config.model_dump_json(exclude_none=True))
+    text: bytes = yaml.dump(
+        given, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=100, encoding="utf-8"
+    )
+    return text
 
 
 def load_architecture(path: Path | str) -> Architecture:

@@ -5,9 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import atomic
-from nas.config import SCHEMA_VERSION, Config, Metrics, Preprocessing, Provenance, exits_of, save
-from nas.documents import SIZE_LIMIT
+from nas.config import SCHEMA_VERSION, Config, Metrics, Preprocessing, Provenance, exits_of
 from nas.errors import UserError
 from nas.record import TrialRecord
 
@@ -72,23 +70,6 @@ def destination(asked: str | None, run: str, trial: int, force: bool) -> Path:
     if not path.parent.is_dir():
         raise UserError(f"{path}: there is no folder {path.parent}")
     return path
-
-
-def write(config: Config, path: Path) -> None:
-    """Write a config as what its name says, YAML or JSON; ``nas.config.load`` reads both.
-
-    Raises UserError where ``nas.config.save`` does.
-    """
-    if path.suffix.lower() != ".json":
-        save(config, path)
-        return
-    text = config.model_dump_json(exclude_none=True, indent=2).encode() + b"\n"
-    if len(text) > SIZE_LIMIT:
-        raise UserError(f"{path}: the config would be larger than {SIZE_LIMIT // 1024} KiB")
-    try:
-        atomic.write(path, text)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def _preprocessing(dataset: "Dataset") -> Preprocessing:

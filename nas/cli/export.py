@@ -21,7 +21,8 @@ def export(
     as_json: Json = False,
 ) -> None:
     """Write a network of a run as a config file that rebuilds it exactly."""
-    from nas.export import config_of, destination, write
+    from nas.config import save
+    from nas.export import config_of, destination
     from nas.results import record
     from nas.run import open_run
 
@@ -29,7 +30,7 @@ def export(
     chosen = record(opened, trial)
     config = config_of(opened, chosen)
     path = destination(output, opened.name, chosen.trial, force)
-    write(config, path)
+    save(config, path)
     if as_json:
         show_json({"path": str(path), "format": form, "run": opened.name, "trial": chosen.trial})
     else:

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 import torch
-from torch.library import Library
+from torch import library
 
 from nas.errors import UserError
 
@@ -77,8 +77,8 @@ def _operators_load(package: Path) -> bool:
 
 
 @cache  # once a process; the library must stay alive as long as its operators are looked up
-def _declare_operators() -> Library:
-    library = Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
+def _declare_operators() -> library.Library:
+    declared = library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for operator in OPERATORS:
-        library.define(operator)  # type: ignore[no-untyped-call]
-    return library
+        declared.define(operator)  # type: ignore[no-untyped-call]
+    return declared
