@@ -75,11 +75,11 @@ def _steps(low: float, high: float, step: float, log: bool) -> list[int]:
 
 def _spread(low: float, high: float, count: int, log: bool) -> list[float]:
     if log:
-        return [
-            min(high, max(low, math.exp(value)))
-            for value in _spread(math.log(low), math.log(high), count, log=False)
-        ]
-    return [min(high, low + (high - low) * k / (count - 1)) for k in range(count)]
+        inner = [math.exp(value) for value in _spread(math.log(low), math.log(high), count, False)]
+    else:
+        inner = [low + (high - low) * k / (count - 1) for k in range(count)]
+    # The ends exactly, whatever the arithmetic between them rounds to.
+    return [low, *(min(high, max(low, value)) for value in inner[1:-1]), high]
 
 
 def _is_log(distribution: BaseDistribution) -> bool:

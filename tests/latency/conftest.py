@@ -4,13 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import settings
 from torch import Tensor, nn
 
 from search_spaces.blocks import BlockGraph, BlockSpec, Node
-
-settings.register_profile("untimed", deadline=None)
-settings.load_profile("untimed")
 
 
 @dataclass(frozen=True, slots=True)

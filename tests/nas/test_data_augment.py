@@ -63,7 +63,7 @@ def test_the_generator_decides_the_augmentation() -> None:
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(3, 20), st.integers(3, 20), st.integers(3, 20), st.integers(3, 20))
 def test_every_size_fits_every_size_and_keeps_a_plain_colour(
     height: int, width: int, to_height: int, to_width: int
@@ -73,7 +73,7 @@ def test_every_size_fits_every_size_and_keeps_a_plain_colour(
     assert found.shape == (2, 3, to_height, to_width) and set(found.flatten().tolist()) == {77}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=8), st.data())
 def test_draws_are_distinct_rows_of_every_class_in_proportion(
     sizes: list[int], data: st.DataObject
@@ -90,7 +90,7 @@ def test_draws_are_distinct_rows_of_every_class_in_proportion(
     assert sorted([*rows.tolist(), *others.tolist()]) == list(range(len(labels)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(2, 40), min_size=2, max_size=8))
 def test_holding_out_leaves_an_image_of_every_class_to_train_on(sizes: list[int]) -> None:
     labels = np.repeat(np.arange(len(sizes)), sizes)

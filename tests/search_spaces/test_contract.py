@@ -101,7 +101,7 @@ def test_equal_keys_are_equal_networks_and_the_other_way_round(
 
 
 @over_spaces
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(seed=seeds)
 def test_canonical_choices_build_the_same_network(space: SearchSpace, seed: int) -> None:
     architecture = space.sample(np.random.default_rng(seed))
@@ -111,7 +111,7 @@ def test_canonical_choices_build_the_same_network(space: SearchSpace, seed: int)
 
 
 @over_spaces
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=seeds)
 def test_moves_stay_in_the_space(space: SearchSpace, seed: int) -> None:
     rng = np.random.default_rng(seed)
