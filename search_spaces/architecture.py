@@ -21,9 +21,10 @@ class Condition:
 class Domain:
     """Values beyond the searched options that a fixed network may have (published, scaled ...)."""
 
-    kind: Literal["int", "float", "factors"]
+    kind: Literal["int", "float", "factors", "names"]
     low: float = 0.0
     high: float = float("inf")
+    names: tuple[str, ...] = ()
 
     def admits(self, value: Option) -> bool:
         """Tell whether a network with this value can be built."""
@@ -31,6 +32,8 @@ class Domain:
             return (
                 isinstance(value, str) and re.fullmatch(r"[1-9]\d*(-[1-9]\d*)*", value) is not None
             )
+        if self.kind == "names":
+            return value in self.names
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
         return (self.kind == "float" or isinstance(value, int)) and self.low <= value <= self.high
@@ -38,6 +41,8 @@ class Domain:
     def __str__(self) -> str:
         if self.kind == "factors":
             return "factors joined by '-', as in 1-2-4"
+        if self.kind == "names":
+            return "one of " + ", ".join(self.names)
         noun = "a whole number" if self.kind == "int" else "a number"
         return f"{noun} from {self.low:g} to {self.high:g}"
 
@@ -48,6 +53,7 @@ class Decision:
 
     ``options`` are what a search tries; ``domain``, where given, is what a network outside the
     searched grid may have. ``condition`` names the earlier decision that makes this one count.
+    ``width``: a number of channels or a multiplier of them, which scaling a network multiplies.
     """
 
     name: str
@@ -55,6 +61,7 @@ class Decision:
     about: str = ""
     condition: Condition | None = None
     domain: Domain | None = None
+    width: bool = False
 
     def option(self, value: Option) -> Option | None:
         """Return the option equal to ``value`` (``True`` is not 1), or None where there is none."""

@@ -58,18 +58,33 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class Norm:
+    """Constants of every BatchNorm of a network: share of the new batch, and the added epsilon."""
+
+    momentum: float = 0.1
+    eps: float = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
 class BlockGraph:
     """The blocks of an architecture for one image shape, in the order of a layer-by-layer run.
 
     ``exits`` name the nodes whose outputs are logits [batch, classes], first exit first.
     Nodes that no exit reads may stand in the graph (the published networks have some); they count
     as layer-by-layer cost and are never built.
+
+    ``auxiliary`` nodes exist in training alone (Inception-v3's side head): they read what other
+    nodes give, no exit reads them, and they cost nothing at inference. ``losses`` names the logits
+    that are trained and the weight of each; where it is empty, every exit with weight 1.
     """
 
     image: Image
     classes: int
     nodes: tuple[Node, ...]
     exits: tuple[str, ...]
+    auxiliary: tuple[Node, ...] = ()
+    losses: tuple[tuple[str, float], ...] = ()
+    norm: Norm = Norm()
 
     def stages(self) -> tuple[Stage, ...]:
         """Schedule the nodes lazily: stage k holds what exit k needs and no earlier exit needed.
@@ -104,4 +119,6 @@ class BlockGraph:
     def digest(self) -> str:
         """Return a short hash of blocks and connections, the same in every process."""
         rows = [(node.spec.numbers(), node.inputs) for node in self.nodes]
-        return sha256(repr((rows, self.exits)).encode()).hexdigest()[:12]
+        side = [(node.spec.numbers(), node.inputs) for node in self.auxiliary]
+        whole = (rows, self.exits, side, self.losses, self.norm)
+        return sha256(repr(whole).encode()).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Convolution, BatchNorm, ReLU: the plain block of stems and transitions."""
+"""Convolution, BatchNorm, activation: the plain block of stems, transitions and branches."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,17 +8,26 @@ from search_spaces.blocks import BlockSpec
 if TYPE_CHECKING:
     from torch import nn
 
+Pair = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class ConvNorm(BlockSpec):
-    """A convolution with "same" padding, BatchNorm and ReLU; ``pool``: a 3x3/2 max-pool after."""
+    """A convolution, BatchNorm and activation; ``pool``: a 3x3/2 max-pool after.
+
+    A ``kernel`` of two numbers is (height, width). ``activation`` and ``padding`` are those of
+    ``layers.conv_norm``.
+    """
 
     in_channels: int
     out_channels: int
-    kernel: int
+    kernel: int | Pair
     stride: int = 1
     bias: bool = False
     pool: bool = False
+    activation: str = "relu"
+    padding: str = "symmetric"
+    groups: int = 1
 
     def module(self) -> "nn.Module":
         """Build the block: [batch, in_channels, h, w] to [batch, out_channels, h/s, w/s]."""
@@ -26,6 +35,15 @@ class ConvNorm(BlockSpec):
 
         from search_spaces.layers import conv_norm
 
-        square, stride = (self.kernel, self.kernel), (self.stride, self.stride)
-        convs = conv_norm(self.in_channels, self.out_channels, square, stride, bias=self.bias)
+        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
+        convs = conv_norm(
+            self.in_channels,
+            self.out_channels,
+            kernel,
+            (self.stride, self.stride),
+            self.groups,
+            self.bias,
+            self.activation,
+            self.padding,
+        )
         return nn.Sequential(*convs, *([nn.MaxPool2d(3, 2, 1)] if self.pool else []))

@@ -32,7 +32,8 @@ class ConvOp(BlockSpec):
     """One operation with its numbers.
 
     ``hidden`` are the channels between its convolutions, ``squeezed`` those inside
-    squeeze-and-excitation; 0 where there are none.
+    squeeze-and-excitation; 0 where there are none. ``activation`` and ``padding`` are those of
+    ``layers.conv_norm``; ``last`` is the activation after the last convolution.
     """
 
     op: str
@@ -42,6 +43,9 @@ class ConvOp(BlockSpec):
     stride: int
     hidden: int
     squeezed: int
+    activation: str = "relu"
+    last: str = "relu"
+    padding: str = "symmetric"
 
     def module(self) -> "nn.Module":
         """Build the operation: [batch, in_channels, h, w] to [batch, out_channels, h/s, w/s]."""
@@ -68,7 +72,9 @@ def conv_op(
     if op.startswith("shuffle"):
         groups = int(op[7:])
         hidden = -(-hidden // groups) * groups
-    return ConvOp(op, given, out, kernel, stride, hidden, max(1, int(se * out)) if se else 0)
+    squeezed = max(1, int(se * out)) if se else 0
+    last = "none" if op.startswith("mbconv") else "relu"
+    return ConvOp(op, given, out, kernel, stride, hidden, squeezed, last=last)
 
 
 def _gate(spec: ConvOp, channels: int) -> "list[nn.Module]":
@@ -78,74 +84,84 @@ def _gate(spec: ConvOp, channels: int) -> "list[nn.Module]":
 
 
 def _bottleneck(spec: ConvOp) -> "list[nn.Module]":
-    from search_spaces.layers import conv_norm
-
-    square, stride = (spec.kernel, spec.kernel), (spec.stride, spec.stride)
     return [
-        *conv_norm(spec.in_channels, spec.hidden),
-        *conv_norm(spec.hidden, spec.out_channels, square, stride),
+        *_convolve(spec, spec.in_channels, spec.hidden),
+        *_convolve(spec, spec.hidden, spec.out_channels, _square(spec), last=True),
         *_gate(spec, spec.out_channels),
     ]
 
 
 def _conv(spec: ConvOp) -> "list[nn.Module]":
-    from search_spaces.layers import conv_norm
-
-    square, stride = (spec.kernel, spec.kernel), (spec.stride, spec.stride)
     return [
-        *conv_norm(spec.in_channels, spec.out_channels, square, stride),
+        *_convolve(spec, spec.in_channels, spec.out_channels, _square(spec), last=True),
         *_gate(spec, spec.out_channels),
     ]
 
 
 def _sepconv(spec: ConvOp) -> "list[nn.Module]":
-    from search_spaces.layers import conv_norm
-
-    square, stride, given = (spec.kernel, spec.kernel), (spec.stride, spec.stride), spec.in_channels
+    given = spec.in_channels
     return [
-        *conv_norm(given, given, square, stride, groups=given),
-        *conv_norm(given, spec.out_channels),
+        *_convolve(spec, given, given, _square(spec), groups=given),
+        *_convolve(spec, given, spec.out_channels, last=True),
         *_gate(spec, spec.out_channels),
     ]
 
 
 def _mbconv(spec: ConvOp) -> "list[nn.Module]":
-    from search_spaces.layers import conv_norm
-
-    square, stride, hidden = (spec.kernel, spec.kernel), (spec.stride, spec.stride), spec.hidden
+    hidden = spec.hidden
     return [
-        *conv_norm(spec.in_channels, hidden),
-        *conv_norm(hidden, hidden, square, stride, groups=hidden),
+        *_convolve(spec, spec.in_channels, hidden),
+        *_convolve(spec, hidden, hidden, _square(spec), groups=hidden),
         *_gate(spec, hidden),
-        *conv_norm(hidden, spec.out_channels, activation=False),
+        *_convolve(spec, hidden, spec.out_channels, last=True),
     ]
 
 
 def _shuffle(spec: ConvOp) -> "list[nn.Module]":
     from search_spaces.layers import ChannelShuffle, conv_norm
 
-    square, stride, hidden = (spec.kernel, spec.kernel), (spec.stride, spec.stride), spec.hidden
-    groups = int(spec.op[7:])
+    hidden, groups = spec.hidden, int(spec.op[7:])
     first, last = gcd(groups, spec.in_channels), gcd(groups, spec.out_channels)
+    kernel, stride = _square(spec)
     return [
-        *conv_norm(spec.in_channels, hidden, groups=first),
+        *_convolve(spec, spec.in_channels, hidden, groups=first),
         *([ChannelShuffle(groups)] if first > 1 else []),
-        *conv_norm(hidden, hidden, square, stride, groups=hidden, activation=False),
-        *conv_norm(hidden, spec.out_channels, groups=last),
+        *conv_norm(hidden, hidden, kernel, stride, groups=hidden, activation="none"),
+        *_convolve(spec, hidden, spec.out_channels, groups=last, last=True),
         *_gate(spec, spec.out_channels),
     ]
 
 
 def _factorized(spec: ConvOp) -> "list[nn.Module]":
-    from search_spaces.layers import conv_norm
-
     row, column, hidden = (1, spec.kernel), (spec.kernel, 1), spec.hidden
     return [
-        *conv_norm(spec.in_channels, hidden),
-        *conv_norm(hidden, hidden, row, (1, spec.stride)),
-        *conv_norm(hidden, spec.out_channels, column, (spec.stride, 1)),
+        *_convolve(spec, spec.in_channels, hidden),
+        *_convolve(spec, hidden, hidden, (row, (1, spec.stride))),
+        *_convolve(spec, hidden, spec.out_channels, (column, (spec.stride, 1)), last=True),
         *_gate(spec, spec.out_channels),
     ]
+
+
+_Pair = tuple[int, int]
+
+
+def _square(spec: ConvOp) -> tuple[_Pair, _Pair]:
+    return (spec.kernel, spec.kernel), (spec.stride, spec.stride)
+
+
+def _convolve(
+    spec: ConvOp,
+    given: int,
+    out: int,
+    size: tuple[_Pair, _Pair] = ((1, 1), (1, 1)),
+    groups: int = 1,
+    last: bool = False,
+) -> "list[nn.Module]":
+    """One convolution of the operation, ``size`` its kernel and stride."""
+    from search_spaces.layers import conv_norm
+
+    activation = spec.last if last else spec.activation
+    return conv_norm(given, out, *size, groups, False, activation, spec.padding)
 
 
 _BUILDERS = {

@@ -3,6 +3,8 @@
 Joins (concatenation, addition ...) are modules too, so that hooks see them as operators.
 """
 
+from math import log
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import pad
@@ -26,6 +28,43 @@ class AddGrown(nn.Module):
         """Map [batch, c, h, w] and [batch, c' <= c, h, w] to [batch, c, h, w]."""
         grown = features.shape[1] - shortcut.shape[1]
         return features + (pad(shortcut, (0, 0, 0, 0, 0, grown)) if grown else shortcut)
+
+
+class Subsample(nn.Module):
+    """Keep every ``stride``-th pixel of x [batch, c, h, w] (ResNet's shortcut, option A)."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the pixels kept."""
+        return x[:, :, :: self.stride, :: self.stride]
+
+
+class SamePad(nn.Module):
+    """Zero-pad as TensorFlow's SAME does: ceil(size / stride) outputs, the odd pixel at the end."""
+
+    def __init__(self, kernel: tuple[int, int], stride: tuple[int, int]) -> None:
+        super().__init__()
+        self.kernel, self.stride = kernel, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Pad x [batch, c, h, w] for a convolution without padding of its own."""
+        margins: list[int] = []
+        for size, kernel, stride in zip(x.shape[2:], self.kernel, self.stride, strict=True):
+            missing = max(0, (-(-size // stride) - 1) * stride + kernel - size)
+            margins = [missing // 2, missing - missing // 2, *margins]
+        return pad(x, margins)
+
+
+class AverageProbabilities(nn.Module):
+    """The mean prediction of ensemble members, as logits: log of the mean of their softmaxes."""
+
+    def forward(self, *logits: Tensor) -> Tensor:
+        """Map logits [batch, classes], one a member, to log-probabilities [batch, classes]."""
+        logs = torch.stack([answer.log_softmax(dim=1) for answer in logits])
+        return logs.logsumexp(dim=0) - log(len(logits))
 
 
 class Scale(nn.Module):
@@ -79,22 +118,51 @@ def conv_norm(
     stride: tuple[int, int] = (1, 1),
     groups: int = 1,
     bias: bool = False,
-    activation: bool = True,
+    activation: str = "relu",
+    padding: str = "symmetric",
 ) -> list[nn.Module]:
-    """Return convolution ("same" padding), BatchNorm and, where asked, ReLU."""
+    """Return convolution, BatchNorm and activation ("relu", "relu6" or "none").
+
+    ``padding``: "symmetric" (half the kernel on each side), "valid" (none) or "tensorflow" (SAME
+    as TensorFlow counts it, which pads strided convolutions at the end only).
+    """
+    halves = (kernel[0] // 2, kernel[1] // 2) if padding == "symmetric" else (0, 0)
     modules: list[nn.Module] = [
+        *([SamePad(kernel, stride)] if padding == "tensorflow" and kernel != (1, 1) else []),
         nn.Conv2d(
-            in_channels,
-            out_channels,
-            kernel,
-            stride,
-            padding=(kernel[0] // 2, kernel[1] // 2),
-            groups=groups,
-            bias=bias,
+            in_channels, out_channels, kernel, stride, padding=halves, groups=groups, bias=bias
         ),
         nn.BatchNorm2d(out_channels),
     ]
-    return [*modules, nn.ReLU(inplace=True)] if activation else modules
+    return [*modules, *activations(activation)]
+
+
+def activations(name: str) -> list[nn.Module]:
+    """Return the module of an activation by its name, none for "none"."""
+    if name == "none":
+        return []
+    return [nn.ReLU6(inplace=True) if name == "relu6" else nn.ReLU(inplace=True)]
+
+
+class ResidualUnit(nn.Module):
+    """A body and a shortcut (None: the input itself), added or concatenated, then activated."""
+
+    def __init__(
+        self, body: nn.Module, shortcut: nn.Module | None, join: str, activation: str
+    ) -> None:
+        super().__init__()
+        self.body, self.shortcut = body, shortcut
+        self.join: nn.Module = Concat() if join == "concat" else AddGrown()
+        self.shortcut_first = join == "concat"
+        self.activation = nn.Sequential(*activations(activation))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [batch, in, h, w] to [batch, out, h', w']."""
+        features = self.body(x)
+        kept = x if self.shortcut is None else self.shortcut(x)
+        pair = (kept, features) if self.shortcut_first else (features, kept)
+        joined: Tensor = self.activation(self.join(*pair))
+        return joined
 
 
 class MultiScaleLayer(nn.Module):

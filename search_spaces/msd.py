@@ -35,8 +35,8 @@ def global_decisions(max_scales: int) -> list[Decision]:
         Decision(
             "scales", (3, 2, 1, 4), "parallel resolutions, each half the last", None, _whole(8)
         ),
-        Decision("channels", (16, 8), "of the first layer's scale 1", None, _whole()),
-        Decision("growth_rate", (6, 4, 8), "channels that a layer adds", None, _whole()),
+        Decision("channels", (16, 8), "of the first layer's scale 1", None, _whole(), width=True),
+        Decision("growth_rate", (6, 4, 8), "channels a layer adds", None, _whole(), width=True),
     ]
     for scale in range(1, max_scales + 1):
         reached = Condition("scales", tuple(range(scale, max_scales + 1))) if scale > 1 else None

@@ -1,9 +1,11 @@
 """The network of an architecture: stages that stop at exits, each computing only what is new."""
 
+from collections.abc import Sequence
+
 from torch import Generator, Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from search_spaces.blocks import BlockGraph, Stage
+from search_spaces.blocks import IMAGE, BlockGraph, Node, Stage
 
 
 class StagedBlocks(nn.Module):
@@ -16,10 +18,20 @@ class StagedBlocks(nn.Module):
 
     def forward(self, *state: Tensor) -> tuple[Tensor, ...]:
         """Map the state, tensors [batch, ...], to (logits [batch, classes], *next state)."""
-        values = dict(zip(self.stage.inputs, state, strict=True))
-        for node, block in zip(self.stage.nodes, self.blocks, strict=True):
-            values[node.name] = block(*(values[name] for name in node.inputs))
+        values = self.values(*state)
         return (values[self.stage.exit], *(values[name] for name in self.stage.outputs))
+
+    def values(self, *state: Tensor) -> dict[str, Tensor]:
+        """Return the state and the output of every block of the stage, by name."""
+        values = dict(zip(self.stage.inputs, state, strict=True))
+        run_nodes(self.stage.nodes, self.blocks, values)
+        return values
+
+
+def run_nodes(nodes: Sequence[Node], blocks: nn.ModuleList, values: dict[str, Tensor]) -> None:
+    """Run blocks in their places; ``values`` holds what they read and takes what they give."""
+    for node, block in zip(nodes, blocks, strict=True):
+        values[node.name] = block(*(values[name] for name in node.inputs))
 
 
 class StagedNetwork(nn.Module):
@@ -34,6 +46,10 @@ class StagedNetwork(nn.Module):
         super().__init__()
         self.graph = graph
         self.stages = nn.ModuleList(StagedBlocks(stage) for stage in graph.stages())
+        self.auxiliary = nn.ModuleList(node.spec.module() for node in graph.auxiliary)
+        for module in self.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.momentum, module.eps = graph.norm.momentum, graph.norm.eps
 
     def state_names(self, index: int) -> tuple[str, ...]:
         """Return the names of the tensors that stage ``index`` takes."""
@@ -50,12 +66,32 @@ class StagedNetwork(nn.Module):
         return logits
 
     def training_losses(self, x: Tensor, y: Tensor, label_smoothing: float = 0.0) -> list[Tensor]:
-        """Return the scalar losses whose sum is trained: one cross-entropy per exit.
+        """Return the scalar losses whose sum is trained: one weighted cross-entropy per loss.
 
-        x: [batch, channels, height, width], y: int64 [batch]. All exits weigh 1, as in MSDNet
-        (ICLR 2018, section 4).
+        x: [batch, channels, height, width], y: int64 [batch]. The graph's ``losses`` say whose
+        logits and with which weights; otherwise all exits weigh 1, as in MSDNet (ICLR 2018,
+        section 4).
         """
-        return [cross_entropy(answer, y, label_smoothing=label_smoothing) for answer in self(x)]
+        trained = self.graph.losses or tuple((name, 1.0) for name in self.graph.exits)
+        values = self._training_values(x)
+        return [
+            weight * cross_entropy(values[name], y, label_smoothing=label_smoothing)
+            for name, weight in trained
+        ]
+
+    def _training_values(self, x: Tensor) -> dict[str, Tensor]:
+        """Run all stages and side heads; return what is trained and what side heads read."""
+        wanted = {name for node in self.graph.auxiliary for name in node.inputs}
+        wanted |= {name for name, _ in self.graph.losses} or {*self.graph.exits}
+        found: dict[str, Tensor] = {}
+        state = {IMAGE: x}
+        for stage in self.stages:
+            assert isinstance(stage, StagedBlocks)
+            values = stage.values(*(state[name] for name in stage.stage.inputs))
+            found |= {name: value for name, value in values.items() if name in wanted}
+            state = {name: values[name] for name in stage.stage.outputs}
+        run_nodes(self.graph.auxiliary, self.auxiliary, found)
+        return found
 
 
 def initialise(network: nn.Module, seed: int) -> None:

@@ -83,7 +83,7 @@ class Costs:
 
     ``macs`` and ``official_ops`` are those of a layer-by-layer run; ``lazy_macs`` those of a run
     that computes nothing before it is needed, which is how the network runs here. ``parameters``
-    are the trainable ones of what is built.
+    are the trainable ones of what is built, auxiliary heads included.
     """
 
     parameters: int
@@ -110,11 +110,21 @@ def costs(graph: BlockGraph) -> Costs:
     macs = list(accumulate(trace.macs for trace in run))
     official = list(accumulate(trace.official_ops for trace in run))
     return Costs(
-        parameters=sum(trace.parameters for stage in stages for trace in stage),
+        parameters=sum(trace.parameters for stage in stages for trace in stage)
+        + sum(trace.parameters for trace in _auxiliary(graph, traces)),
         macs=tuple(macs[cut] for cut in cuts),
         lazy_macs=tuple(accumulate(sum(trace.macs for trace in stage) for stage in stages)),
         official_ops=tuple(official[cut] for cut in cuts),
     )
+
+
+def _auxiliary(graph: BlockGraph, traces: dict[str, Trace]) -> list[Trace]:
+    shapes = {IMAGE: graph.image} | {name: trace.output for name, trace in traces.items()}
+    found = []
+    for node in graph.auxiliary:
+        found.append(trace_block(node.spec, tuple(shapes[name] for name in node.inputs)))
+        shapes[node.name] = found[-1].output
+    return found
 
 
 def _exit_positions(graph: BlockGraph) -> list[int]:
@@ -138,7 +148,7 @@ def trace_block(spec: BlockSpec, inputs: tuple[Shape, ...]) -> Trace:
     with torch.device("meta"):
         module = spec.module().eval()
         for leaf in module.modules():
-            if isinstance(leaf, nn.BatchNorm2d | nn.ReLU | nn.Sigmoid):
+            if isinstance(leaf, nn.BatchNorm2d | nn.ReLU | nn.ReLU6 | nn.Sigmoid):
                 # Shapes stay; torch's own forward takes milliseconds on the meta device.
                 leaf.forward = _same  # type: ignore[method-assign, assignment]
         tensors = [torch.empty(1, *shape) for shape in inputs]
@@ -254,10 +264,13 @@ _DESCRIBED: tuple[tuple[tuple[type[nn.Module], ...], Callable[..., Operator]], .
     ((nn.Conv2d,), _conv),
     ((nn.Linear,), _linear),
     ((nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d), _pool),
-    ((nn.ReLU, nn.Sigmoid), _plain("activation")),
+    ((nn.ReLU, nn.ReLU6, nn.Sigmoid), _plain("activation")),
     ((nn.BatchNorm2d,), _plain("norm")),
     ((layers.Concat,), _plain("concat")),
     ((layers.AddGrown,), _plain("add")),
     ((layers.Scale,), _plain("scale")),
     ((layers.ChannelShuffle,), _plain("shuffle")),
+    ((layers.SamePad,), _plain("pad")),
+    ((layers.Subsample,), _plain("subsample")),
+    ((layers.AverageProbabilities,), _plain("average")),
 )
