@@ -6,6 +6,7 @@ unit (CVPR 2018) and Inception-v3's asymmetric factorization (CVPR 2016) beside 
 
 from dataclasses import dataclass
 from math import gcd
+from re import findall
 from typing import TYPE_CHECKING
 
 from search_spaces.blocks import BlockSpec
@@ -31,6 +32,10 @@ SQUEEZED_FIRST = ("bottleneck", "factorized", "shuffle2", "shuffle4")
 class ConvOp(BlockSpec):
     """One operation with its numbers.
 
+    ``op`` is one of ``CONV_OPS``, or a ShuffleNet unit with other groups: "shuffle3" has its 1x1
+    convolutions in 3 groups and shuffles between them, "grouped3" does not shuffle, "grouped1-3"
+    has the first convolution in 1 group and the last in 3.
+
     ``hidden`` are the channels between its convolutions, ``squeezed`` those inside
     squeeze-and-excitation; 0 where there are none. ``activation`` and ``padding`` are those of
     ``layers.conv_norm``; ``last`` is the activation after the last convolution.
@@ -51,7 +56,7 @@ class ConvOp(BlockSpec):
         """Build the operation: [batch, in_channels, h, w] to [batch, out_channels, h/s, w/s]."""
         from torch import nn
 
-        return nn.Sequential(*_BUILDERS[self.op.rstrip("0123456789")](self))
+        return nn.Sequential(*_BUILDERS[self.op.rstrip("0123456789-")](self))
 
 
 def conv_op(
@@ -120,12 +125,13 @@ def _mbconv(spec: ConvOp) -> "list[nn.Module]":
 def _shuffle(spec: ConvOp) -> "list[nn.Module]":
     from search_spaces.layers import ChannelShuffle, conv_norm
 
-    hidden, groups = spec.hidden, int(spec.op[7:])
-    first, last = gcd(groups, spec.in_channels), gcd(groups, spec.out_channels)
+    hidden, groups = spec.hidden, [int(number) for number in findall(r"\d+", spec.op)]
+    first, last = gcd(groups[0], spec.in_channels), gcd(groups[-1], spec.out_channels)
+    shuffles = first > 1 and spec.op.startswith("shuffle")
     kernel, stride = _square(spec)
     return [
         *_convolve(spec, spec.in_channels, hidden, groups=first),
-        *([ChannelShuffle(groups)] if first > 1 else []),
+        *([ChannelShuffle(groups[0])] if shuffles else []),
         *conv_norm(hidden, hidden, kernel, stride, groups=hidden, activation="none"),
         *_convolve(spec, hidden, spec.out_channels, groups=last, last=True),
         *_gate(spec, spec.out_channels),
@@ -170,5 +176,6 @@ _BUILDERS = {
     "sepconv": _sepconv,
     "mbconv": _mbconv,
     "shuffle": _shuffle,
+    "grouped": _shuffle,
     "factorized": _factorized,
 }

@@ -187,7 +187,7 @@ def observe(module: nn.Module, inputs: Iterable[Tensor]) -> tuple[list[Operator]
 
 
 def _operator(leaf: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Operator | None:
-    if isinstance(leaf, nn.Identity | nn.Flatten | nn.Dropout):
+    if isinstance(leaf, nn.Identity | nn.Flatten | nn.Dropout | nn.Sequential):
         return None
     for kinds, describe in _DESCRIBED:
         if isinstance(leaf, kinds):
