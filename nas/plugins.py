@@ -26,6 +26,7 @@ SPACES = {
     "msd": "search_spaces.msd:MSD",
     "msd-network": "search_spaces.msd:MSD_NETWORK",
     "msd-layer": "search_spaces.msd:MSD_LAYER",
+    "inception": "search_spaces.inception:INCEPTION",
 }
 
 NOUNS = {"search_spaces": "search space", "controllers": "controller", "runtimes": "runtime"}
