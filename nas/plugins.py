@@ -27,6 +27,7 @@ SPACES = {
     "msd-network": "search_spaces.msd:MSD_NETWORK",
     "msd-layer": "search_spaces.msd:MSD_LAYER",
     "shufflenet": "search_spaces.shufflenet:SHUFFLENET",
+    "inception": "search_spaces.inception:INCEPTION",
 }
 
 NOUNS = {"search_spaces": "search space", "controllers": "controller", "runtimes": "runtime"}

@@ -3,6 +3,7 @@
 Joins (concatenation, addition ...) are modules too, so that hooks see them as operators.
 """
 
+from collections.abc import Iterable
 from math import log
 
 import torch
@@ -191,3 +192,17 @@ class MultiScaleLayer(nn.Module):
         if self.add is not None:
             features = self.add(features, self.pool(own) if self.pool else own)
         return features
+
+
+class ParallelPaths(nn.Module):
+    """Paths that read the same input, their outputs concatenated (Inception, CVPR 2015)."""
+
+    def __init__(self, paths: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.paths = nn.ModuleList(paths)
+        self.join = Concat()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map [batch, in, h, w] to [batch, sum of the paths' channels, h', w']."""
+        joined: Tensor = self.join(*(path(x) for path in self.paths))
+        return joined

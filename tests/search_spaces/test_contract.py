@@ -78,10 +78,11 @@ def test_json_round_trip(space: SearchSpace) -> None:
 
 
 def facts(space: SearchSpace, architecture: Any) -> Any:
-    """Return operators with shapes, how the blocks connect, and parameters."""
+    """Return operators with shapes, how the blocks connect, parameters, and what training adds."""
     graph = space.blocks(architecture, IMAGE, CLASSES)
     wiring = tuple(node.inputs for node in graph.nodes)
-    return operators(graph), wiring, costs(graph)
+    side_heads = [(repr(node.spec.module()), node.inputs) for node in graph.auxiliary]
+    return operators(graph), wiring, costs(graph), side_heads
 
 
 @over_spaces
