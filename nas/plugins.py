@@ -27,6 +27,7 @@ SPACES = {
     "msd-network": "search_spaces.msd:MSD_NETWORK",
     "msd-layer": "search_spaces.msd:MSD_LAYER",
     "shufflenet": "search_spaces.shufflenet:SHUFFLENET",
+    "mnasnet": "search_spaces.mnasnet:MNASNET",
 }
 
 NOUNS = {"search_spaces": "search space", "controllers": "controller", "runtimes": "runtime"}
