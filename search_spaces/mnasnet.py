@@ -272,9 +272,8 @@ _BLOCKS: dict[str, dict[str, tuple[Option, ...]]] = {
 def mnasnet(name: str = "a1", width: float = 1.0, conventions: str = "official") -> Architecture:
     """Return MnasNet-A1, -B1 or -small ("a1", "b1", "small"), ``width`` times as wide.
 
-    ``conventions``: "official", "torchvision" or "torch". Small's first layer has a residual in
-    timm's code ("torch"), none in the authors', who declare other channels than come in.
-    Raises SpaceError for what no network has.
+    ``conventions``: "official", "torchvision" or "torch". The first block has no skip, at any
+    width; only timm's small ("torch") has one. Raises SpaceError for what no network has.
     """
     if name not in tuple(_BLOCKS):
         raise SpaceError(f"name cannot be {name!r}: choose from {', '.join(_BLOCKS)}")
@@ -283,7 +282,8 @@ def mnasnet(name: str = "a1", width: float = 1.0, conventions: str = "official")
         choices |= {s + decision: o for s, o in zip(SCOPES, options, strict=True)}
     if name == "small":
         choices |= {"stem": 8, "dropout": 0.0}
-        choices["block1.skip"] = "identity" if conventions == "torch" else "none"
+    if (name, conventions) != ("small", "torch"):
+        choices["block1.skip"] = "none"
     return MNASNET.point(_first_options() | choices)
 
 
