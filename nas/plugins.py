@@ -28,6 +28,7 @@ SPACES = {
     "msd-layer": "search_spaces.msd:MSD_LAYER",
     "shufflenet": "search_spaces.shufflenet:SHUFFLENET",
     "inception": "search_spaces.inception:INCEPTION",
+    "mnasnet": "search_spaces.mnasnet:MNASNET",
 }
 
 NOUNS = {"search_spaces": "search space", "controllers": "controller", "runtimes": "runtime"}

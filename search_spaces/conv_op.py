@@ -38,7 +38,8 @@ class ConvOp(BlockSpec):
 
     ``hidden`` are the channels between its convolutions, ``squeezed`` those inside
     squeeze-and-excitation; 0 where there are none. ``activation`` and ``padding`` are those of
-    ``layers.conv_norm``; ``last`` is the activation after the last convolution.
+    ``layers.conv_norm``; ``last`` is the activation after the last convolution. The gate stands
+    after the last activated convolution: before a linear one, as in MnasNet.
     """
 
     op: str
@@ -104,11 +105,12 @@ def _conv(spec: ConvOp) -> "list[nn.Module]":
 
 
 def _sepconv(spec: ConvOp) -> "list[nn.Module]":
-    given = spec.in_channels
+    given, linear = spec.in_channels, spec.last == "none"
     return [
         *_convolve(spec, given, given, _square(spec), groups=given),
+        *(_gate(spec, given) if linear else []),
         *_convolve(spec, given, spec.out_channels, last=True),
-        *_gate(spec, spec.out_channels),
+        *(_gate(spec, spec.out_channels) if not linear else []),
     ]
 
 
