@@ -26,6 +26,8 @@ SPACES = {
     "msd": "search_spaces.msd:MSD",
     "msd-network": "search_spaces.msd:MSD_NETWORK",
     "msd-layer": "search_spaces.msd:MSD_LAYER",
+    "resnet": "search_spaces.resnet:RESNET",
+    "ensemble": "search_spaces.ensemble:ENSEMBLE",
 }
 
 NOUNS = {"search_spaces": "search space", "controllers": "controller", "runtimes": "runtime"}
