@@ -9,7 +9,7 @@ pooling pads, so that maps shrink to one pixel and stay.
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, cast
 
 from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option
 from search_spaces.blocks import BlockGraph, BlockSpec, Image
@@ -35,20 +35,16 @@ def residual_unit(
     """
     if chosen["unit"] == "basic":
         out = width
-        body = (
-            ConvNorm(given, width, kernel, stride),
-            ConvNorm(width, out, kernel, activation="none"),
-        )
+        body = [ConvNorm(given, width, kernel, stride)]
+        body += [ConvNorm(width, out, kernel, activation="none")]
     else:
         out, groups = 4 * width, chosen["groups"]
         hidden = groups * max(1, int(width * chosen["hidden"] / groups))
-        body = (
-            ConvNorm(given, hidden, 1),
-            ConvNorm(hidden, hidden, kernel, stride, groups=groups),
-            ConvNorm(hidden, out, 1, activation="none"),
-        )
+        body = [ConvNorm(given, hidden, 1)]
+        body += [ConvNorm(hidden, hidden, kernel, stride, groups=groups)]
+        body += [ConvNorm(hidden, out, 1, activation="none")]
     around = shortcut(chosen["shortcut"], given, out, stride)
-    return Residual(Serial(body), around, activation="relu"), out
+    return Residual(Serial(tuple(body)), around, activation="relu"), out
 
 
 def shortcut(kind: str, given: int, out: int, stride: int) -> BlockSpec | None:
@@ -177,17 +173,17 @@ IMAGENET_DEPTHS: Mapping[int, tuple[str, tuple[int, ...]]] = {
     152: ("bottleneck", (3, 8, 36, 3)),
     200: ("bottleneck", (3, 24, 36, 3)),
 }
-"""Unit and blocks per stage by depth. The paper has 18, 34, 50, 101 and 152 (table 1), its authors'
-later Identity Mappings (ECCV 2016) 200; 10 and 26 are those of common use."""
+"""Unit and blocks per stage by depth. The paper has 18, 34, 50, 101 and 152 (table 1); 200 has the
+stages of its authors' Identity Mappings (ECCV 2016), 10 and 26 are those of common use."""
 
 
 def resnet(
     depth: int | None = None,
     *,
-    stem: Literal["cifar", "imagenet"] | None = None,
+    stem: str | None = None,
     blocks: Sequence[int] | None = None,
-    unit: Literal["basic", "bottleneck"] | None = None,
-    shortcut: Literal["pad", "projection"] | None = None,
+    unit: str | None = None,
+    shortcut: str | None = None,
     width: int | None = None,
     groups: int = 1,
     group_width: int = 64,
