@@ -56,7 +56,7 @@ def randomised(model: nn.Module) -> nn.Module:
     ("name", "image"),
     [
         ("resnet-18", (3, 96, 96)),
-        ("resnet-50", (3, 65, 90)),
+        pytest.param("resnet-50", (3, 65, 90), marks=pytest.mark.slow),
         ("resnext-50-32x4d", (3, 64, 64)),
         pytest.param("wide-resnet-50-2", (3, 64, 64), marks=pytest.mark.slow),
     ],
