@@ -27,6 +27,7 @@ SPACES = {
     "msd-network": "search_spaces.msd:MSD_NETWORK",
     "msd-layer": "search_spaces.msd:MSD_LAYER",
     "resnet": "search_spaces.resnet:RESNET",
+    "densenet": "search_spaces.densenet:DENSENET",
     "ensemble": "search_spaces.ensemble:ENSEMBLE",
 }
 

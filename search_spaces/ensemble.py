@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option
 from search_spaces.blocks import IMAGE, BlockGraph, BlockSpec, Image, Node, Norm
+from search_spaces.densenet import DENSENET, densenet
 from search_spaces.errors import SpaceError
 from search_spaces.resnet import IMAGENET_DEPTHS, RESNET, STEMS, resnet
 from search_spaces.space import SearchSpace
@@ -56,12 +57,37 @@ def _resnet(depth: int, stem: str, width: int) -> Architecture:
     return resnet(depth, stem=stem, width=width)
 
 
+DENSENET_DEPTHS: Mapping[int, tuple[int, ...]] = {
+    36: (4, 4, 4, 4),
+    53: (4, 6, 8, 6),
+    73: (4, 6, 14, 10),
+    97: (6, 8, 18, 14),
+    121: (6, 12, 24, 16),
+    169: (6, 12, 32, 32),
+    201: (6, 12, 48, 32),
+    264: (6, 12, 64, 48),
+}
+"""Layers per block on ImageNet. The MSDNet paper's ensemble goes from 36 to 121; the depths between
+are ours, those beyond are DenseNet's (CVPR 2017, table 1). On CIFAR depths are 6n+4."""
+
+
+def _densenet(depth: int, stem: str, width: int) -> Architecture:
+    layers = DENSENET_DEPTHS[depth] if stem == "imagenet" else [(depth - 4) // 6] * 3
+    return densenet(layers, growth=width, first=2 * width, stem=stem)
+
+
 FAMILIES = {
     "resnet": Family(
         RESNET,
         _resnet,
         {"cifar": range(8, 1203, 6), "imagenet": tuple(IMAGENET_DEPTHS)},
         {"cifar": 16, "imagenet": 64},
+    ),
+    "densenet": Family(
+        DENSENET,
+        _densenet,
+        {"cifar": range(10, 1205, 6), "imagenet": tuple(DENSENET_DEPTHS)},
+        {"cifar": 12, "imagenet": 32},
     ),
 }
 
@@ -133,7 +159,7 @@ def _decisions(most: int) -> tuple[Decision, ...]:
         Decision(
             "width",
             (16, 8, 12),
-            "members' channels in stage 1 (ResNet)",
+            "members' channels in stage 1 (ResNet) or growth rate (DenseNet)",
             domain=Domain("int", 1, 100_000),
             width=True,
         ),
@@ -164,9 +190,13 @@ class Ensemble(SearchSpace):
 
     @cached_property
     def published(self) -> Mapping[str, Architecture]:
-        """The baseline on ImageNet, and one of the CIFAR depths of the ResNet paper."""
+        """The baselines on ImageNet, and one of the CIFAR depths of the ResNet paper.
+
+        Of the five depths on ImageNet the MSDNet paper gives the first and the last.
+        """
         return {
             "ensemble-resnet-imagenet": ensemble("resnet", (10, 18, 26, 34, 50)),
+            "ensemble-densenet-imagenet": ensemble("densenet", (36, 53, 73, 97, 121)),
             "ensemble-resnet-cifar": ensemble("resnet", (20, 32, 44, 56, 110)),
         }
 
@@ -198,8 +228,8 @@ def ensemble(
     """Return the ensemble of the networks of these ``depths``, which must grow.
 
     ``stem`` is "imagenet" where all are depths of ImageNet networks, else "cifar", unless said
-    otherwise. ``width`` is the members' (ResNet: channels of stage 1; the usual one where None).
-    The paper gives the first and the last depth on ImageNet, 10 and 50. Raises SpaceError.
+    otherwise. ``width`` is the members' (ResNet: channels of stage 1, DenseNet: growth rate; the
+    usual one where None). Raises SpaceError for what no ensemble has.
     """
     if family not in FAMILIES:
         raise SpaceError(f"family cannot be {family!r}: choose from {', '.join(FAMILIES)}")

@@ -131,3 +131,11 @@ def test_steps_beyond_the_deepest_network_are_refused() -> None:
     choices = ensemble().decisions() | {"member5.step": 9}
     with pytest.raises(SpaceError, match=r"cannot sum to 13: .* 8 depths, 10 to 200"):
         ENSEMBLE.point(choices)
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_every_depth_of_the_tables_is_a_network(name: str) -> None:
+    family = FAMILIES[name]
+    for stem, depths in family.depths.items():
+        for depth in (depths[0], depths[-1]):
+            assert family.network(depth, stem, 4).space == name
