@@ -29,6 +29,9 @@ SPACES = {
     "shufflenet": "search_spaces.shufflenet:SHUFFLENET",
     "inception": "search_spaces.inception:INCEPTION",
     "mnasnet": "search_spaces.mnasnet:MNASNET",
+    "resnet": "search_spaces.resnet:RESNET",
+    "densenet": "search_spaces.densenet:DENSENET",
+    "ensemble": "search_spaces.ensemble:ENSEMBLE",
 }
 
 NOUNS = {"search_spaces": "search space", "controllers": "controller", "runtimes": "runtime"}

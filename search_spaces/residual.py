@@ -62,3 +62,16 @@ class EveryPixel(BlockSpec):
         from search_spaces.layers import Subsample
 
         return Subsample(self.stride)
+
+
+@dataclass(frozen=True, slots=True)
+class Serial(BlockSpec):
+    """Blocks one after another, as one block: the body of a residual unit."""
+
+    specs: tuple[BlockSpec, ...]
+
+    def module(self) -> "nn.Module":
+        """Build the blocks: from what the first takes to what the last gives."""
+        from torch import nn
+
+        return nn.Sequential(*(spec.module() for spec in self.specs))
