@@ -51,7 +51,7 @@ def decisions(scale_lists: tuple[str, ...]) -> tuple[Decision, ...]:
             "block_step", (2, 1), "blocks more per sub-network", None, Domain("int", -100, 100)
         ),
         Decision("step_mode", ("even", "lg"), "blocks of equal depth, or of linear growth"),
-        Decision("step", (4, 2, 1), "layers of a block", _mode("even"), _LAYERS),
+        Decision("step", (4, 2, 3), "layers of a block", _mode("even"), _LAYERS),
         Decision("step_lg", (2, 1), "layers of the b-th block, divided by b", _mode("lg"), _LAYERS),
         Decision("channels", (16, 8), "of base features, times growth factor", None, _WIDTH, True),
         Decision("growth_rate", (6, 4, 8), "channels a layer adds", None, _WIDTH, True),
@@ -122,13 +122,19 @@ class ResolutionAdaptive(SearchSpace):
         return _published()
 
     def decisions_for(self, choices: Mapping[str, Option]) -> tuple[Decision, ...]:
-        """Return the searched decisions, and more where ``choices`` say another scale list."""
+        """Return the searched decisions, and more where ``choices`` say another scale list.
+
+        Raises SpaceError for a scale list that no network may have.
+        """
         given = choices.get("scale_list")
         if not isinstance(given, str) or given in SCALE_LISTS or not _FACTORS.admits(given):
             return self.decisions
-        return (
-            decisions((*SCALE_LISTS, given)) if len(given.split("-")) <= _LIMIT else self.decisions
-        )
+        scales = factors("scale_list", given)
+        if len(scales) > _LIMIT or max(scales) > _LIMIT:
+            raise SpaceError(
+                f"ranet: scale_list cannot be {given}: at most {_LIMIT} scales from 1 to {_LIMIT}"
+            )
+        return decisions((*SCALE_LISTS, given))
 
     def canonical(self, choices: dict[str, Option]) -> dict[str, Option]:
         """Set what has no effect back, and every sub-network's exits to the first equal option."""
@@ -163,11 +169,6 @@ class ResolutionAdaptive(SearchSpace):
 
 def _refuse_misfits(choices: Mapping[str, Option], subs: list[SubNetwork]) -> None:
     """Raise SpaceError for settings that do not go together."""
-    if max(sub.scale for sub in subs) > _LIMIT or len(subs) > _LIMIT:
-        raise SpaceError(
-            f"ranet: scale_list {choices['scale_list']!r} must be at most {_LIMIT} scales "
-            f"from 1 to {_LIMIT}"
-        )
     if not any(sub.dense_blocks for sub in subs):
         raise SpaceError("ranet: blocks cannot be 0 where block_step is not above 0")
     setting = cast(str, choices["bottleneck_factors"])
