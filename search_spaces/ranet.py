@@ -150,16 +150,7 @@ class ResolutionAdaptive(SearchSpace):
         growth = [cast(int, choices[f"growth_factor.{sub.number}"]) for sub in subs]
         if bottleneck_factors(cast(str, choices["bottleneck_factors"]), growth) == growth:
             choices["bottleneck_factors"] = "growth"
-        last = max(sub.number for sub in subs if sub.dense_blocks)
-        for sub in subs:
-            always = {sub.dense_blocks} if sub.number == last else set()
-            name = f"exits.{sub.number}"
-            wanted = always | exit_blocks(cast(str, choices[name]), sub.dense_blocks)
-            choices[name] = next(
-                setting
-                for setting in (*EXIT_BLOCKS, cast(str, choices[name]))
-                if always | exit_blocks(setting, sub.dense_blocks) == wanted
-            )
+        _name_exits(choices, subs)
         return choices
 
     def blocks(self, architecture: Architecture, image: Image, classes: int) -> BlockGraph:
@@ -170,7 +161,7 @@ class ResolutionAdaptive(SearchSpace):
 def _refuse_misfits(choices: Mapping[str, Option], subs: list[SubNetwork]) -> None:
     """Raise SpaceError for settings that do not go together."""
     if not any(sub.dense_blocks for sub in subs):
-        raise SpaceError("ranet: blocks cannot be 0 where block_step is not above 0")
+        raise SpaceError("ranet: blocks cannot be 0 unless a later sub-network has more")
     setting = cast(str, choices["bottleneck_factors"])
     if setting != "growth" and setting.count("-") + 1 not in (1, len(subs)):
         raise SpaceError(
@@ -184,6 +175,21 @@ def _refuse_misfits(choices: Mapping[str, Option], subs: list[SubNetwork]) -> No
                 f"ranet: exits.{sub.number} cannot be {named}: the sub-network has "
                 f"{sub.dense_blocks} dense blocks"
             )
+
+
+def _name_exits(choices: dict[str, Option], subs: list[SubNetwork]) -> None:
+    """Set the exits of every sub-network to the first setting that means the same blocks."""
+    last = max(sub.number for sub in subs if sub.dense_blocks)
+    for sub in subs:
+        name, dense = f"exits.{sub.number}", sub.dense_blocks
+        always = {dense} if sub.number == last else set()
+        given = cast(str, choices[name])
+        wanted = always | exit_blocks(given, dense)
+        choices[name] = next(
+            setting
+            for setting in (*EXIT_BLOCKS, given)
+            if always | exit_blocks(setting, dense) == wanted
+        )
 
 
 RANET = ResolutionAdaptive()
@@ -216,10 +222,9 @@ def ranet(
     sub-network have no effect, nor has ``bnAfter``: the official network reads neither. ``nScales``
     follows from ``grFactor`` and, where given, must agree with it.
 
-    The official code fails where this network has a layer that takes no features from the
-    sub-network before because its share rounds to 0, a one-layer fusion block, or another size
-    before its heads than 2x2 pixels after their convolutions. Raises SpaceError for options that no
-    network has.
+    Also built are networks at which the official code fails: fusion blocks of one layer, shares
+    that round to no features, heads whose convolutions leave other than 2x2 pixels. Raises
+    SpaceError for options that no network has.
     """
     growth, bounds = factors("grFactor", grFactor), factors("bnFactor", bnFactor)
     scales = factors("scale_list", scale_list)

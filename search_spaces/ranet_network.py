@@ -176,7 +176,7 @@ class ResolutionAdaptiveLayout:
         growth = self.chosen["growth_rate"] * self.factors[sub.number - 1]
         even = self.chosen["step_mode"] == "even"
         layers = self.chosen["step"] if even else self.chosen["step_lg"] * block
-        # Of the official widths these exist: at least one channel comes from the own state.
+        # One channel at least comes from the own state: its unit says what size the layer gives.
         raised = min(floor(growth * self.fused_share), growth - 1) if fused else 0
         states = [state]
         for layer in range(1, layers + 1):

@@ -45,7 +45,7 @@ def test_official_options_may_be_written_as_on_the_official_command_line() -> No
         ({"nBlocks": "a"}, "blocks cannot be a"),
         ({"nBlocks": True}, "blocks cannot be True"),
         ({"nBlocks": -1}, "blocks cannot be -1"),
-        ({"nBlocks": 0, "block_step": 0}, "blocks cannot be 0 where block_step is not above 0"),
+        ({"nBlocks": 0, "block_step": 0}, "blocks cannot be 0 unless a later"),
         ({"block_step": 1.5}, "block_step cannot be 1.5"),
         ({"step": 0}, "step cannot be 0"),
         ({"step": 0, "stepmode": "lg"}, "step_lg cannot be 0"),
