@@ -26,12 +26,13 @@ SPACES = {
     "msd": "search_spaces.msd:MSD",
     "msd-network": "search_spaces.msd:MSD_NETWORK",
     "msd-layer": "search_spaces.msd:MSD_LAYER",
-    "shufflenet": "search_spaces.shufflenet:SHUFFLENET",
-    "inception": "search_spaces.inception:INCEPTION",
-    "mnasnet": "search_spaces.mnasnet:MNASNET",
-    "resnet": "search_spaces.resnet:RESNET",
+    "ranet": "search_spaces.ranet:RANET",
     "densenet": "search_spaces.densenet:DENSENET",
+    "resnet": "search_spaces.resnet:RESNET",
     "ensemble": "search_spaces.ensemble:ENSEMBLE",
+    "inception": "search_spaces.inception:INCEPTION",
+    "shufflenet": "search_spaces.shufflenet:SHUFFLENET",
+    "mnasnet": "search_spaces.mnasnet:MNASNET",
 }
 
 NOUNS = {"search_spaces": "search space", "controllers": "controller", "runtimes": "runtime"}

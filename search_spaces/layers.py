@@ -8,7 +8,7 @@ from math import log
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import pad
+from torch.nn.functional import interpolate, pad
 
 
 class Concat(nn.Module):
@@ -244,3 +244,34 @@ def norm_conv(in_channels: int, out_channels: int, kernel: int) -> list[nn.Modul
         nn.ReLU(inplace=True),
         nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False),
     ]
+
+
+class Resize(nn.Module):
+    """Bilinear interpolation to the size of another tensor, the corners on the corners."""
+
+    def forward(self, x: Tensor, like: Tensor) -> Tensor:
+        """Map x [batch, c, h, w] to the height and width of ``like``."""
+        if x.shape[2:] == like.shape[2:]:
+            return x
+        return interpolate(x, like.shape[2:], mode="bilinear", align_corners=True)
+
+
+class FusedLayer(nn.Module):
+    """A state joined by features of a coarser one (``up``) and features of its ``own``.
+
+    All take the size of the layer's own features, which are smaller than the state where the layer
+    strides; without ``own``, the size of the state.
+    """
+
+    def __init__(self, own: nn.Module | None, up: nn.Module | None) -> None:
+        super().__init__()
+        self.own, self.up = own, up
+        self.resize, self.concat = Resize(), Concat()
+
+    def forward(self, state: Tensor, coarser: Tensor | None = None) -> Tensor:
+        """Map [batch, c, h, w] and, with ``up``, [batch, c', h', w'] to the new state."""
+        new = [self.own(state)] if self.own else []
+        like = new[0] if new else state
+        raised = [self.resize(self.up(coarser), like)] if self.up else []
+        joined: Tensor = self.concat(self.resize(state, like), *raised, *new)
+        return joined

@@ -5,7 +5,7 @@ CVPR 2019) inside each block. The block and the network are in ``msd_network``; 
 decisions, the space and the published networks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import ClassVar, Literal, cast
@@ -15,9 +15,8 @@ from search_spaces.blocks import BlockGraph, Image
 from search_spaces.conv_op import CONV_OPS, SQUEEZED_FIRST
 from search_spaces.errors import SpaceError
 from search_spaces.msd_network import MultiScaleLayout, bottleneck_factors
+from search_spaces.official_options import Factors, factors, stem_and_head
 from search_spaces.space import SearchSpace
-
-Factors = str | Sequence[int]
 
 _BLOCKS = 200  # no network may have more
 
@@ -204,7 +203,7 @@ def msdnet(
         raise SpaceError(f"nBlocks cannot be {nBlocks!r}: a whole number from 1 to {_BLOCKS}")
     if type(step) is not int:
         raise SpaceError(f"step cannot be {step!r}: a whole number")
-    growth, bounds = _factors("grFactor", grFactor), _factors("bnFactor", bnFactor)
+    growth, bounds = factors("grFactor", grFactor), factors("bnFactor", bnFactor)
     scales = len(growth) if nScales is None else nScales
     if len(growth) != scales or len(bounds) != scales:
         raise SpaceError(
@@ -216,7 +215,7 @@ def msdnet(
         raise SpaceError(f"prune cannot be {prune!r}: choose from max, min")
     steps = [base] + [step if stepmode == "even" else step * i + 1 for i in range(1, nBlocks)]
     choices: dict[str, Option] = {
-        **_stem_and_head(data),
+        **stem_and_head(data),
         "scales": scales,
         "channels": nChannels,
         "growth_rate": growthRate,
@@ -269,14 +268,6 @@ def _changed(whole: Mapping[str, Option], changes: Mapping[str, Option]) -> dict
     }
 
 
-def _stem_and_head(data: str) -> dict[str, Option]:
-    if data in ("cifar10", "cifar100"):
-        return {"stem": "conv3", "head": "conv128"}
-    if data.lower() == "imagenet":  # args.py says "ImageNet"
-        return {"stem": "conv7-pool", "head": "conv"}
-    raise SpaceError(f"data cannot be {data!r}: choose from cifar10, cifar100, imagenet")
-
-
 def _block(scope: str, layers: int, op: str) -> dict[str, Option]:
     return {
         scope + "layers": layers,
@@ -286,16 +277,3 @@ def _block(scope: str, layers: int, op: str) -> dict[str, Option]:
         scope + "skip": "dense",
         scope + "width": 1.0,
     }
-
-
-def _factors(name: str, given: Factors) -> list[int]:
-    parts = given.split("-") if isinstance(given, str) else given
-    try:
-        factors = [int(part) for part in parts]
-    except (TypeError, ValueError, OverflowError):
-        factors = []
-    # Equal again as numbers: int() would cut 1.5 to 1.
-    whole = isinstance(given, str) or factors == list(parts)
-    if not factors or not whole or min(factors) < 1:
-        raise SpaceError(f"{name} cannot be {given!r}: whole numbers from 1, as in 1-2-4")
-    return factors

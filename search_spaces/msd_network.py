@@ -56,6 +56,13 @@ def first_scale(scheme: str, layer: int, layers: int, scales: int) -> int:
     return 1 if scheme == "none" else 1 + (layer - 1) // -(-layers // scales)
 
 
+def stem(kind: str, in_channels: int, out_channels: int) -> ConvNorm:
+    """Return the first block: "conv3", or "conv7-pool" (ImageNet), whose convolution has a bias."""
+    if kind == "conv7-pool":
+        return ConvNorm(in_channels, out_channels, 7, 2, bias=True, pool=True)
+    return ConvNorm(in_channels, out_channels, 3)
+
+
 class MultiScaleLayout:
     """Places the blocks of one architecture, layer by layer, in the official order.
 
@@ -96,14 +103,14 @@ class MultiScaleLayout:
         return self.width * cast(int, self.factors[scale - 1])
 
     def _stem(self) -> None:
-        deep = self.chosen["stem"] == "conv7-pool"
-        stem = (7, 2, True, True) if deep else (3, 1, False, False)
         given, source = self.image[0], IMAGE
         for scale in range(1, 2 if self.scheme == "stride" else self.scales + 1):
-            kernel, stride, bias, pool = stem if scale == 1 else (3, 2, False, False)
-            spec = ConvNorm(given, self._channels(scale), kernel, stride, bias, pool)
+            out = self._channels(scale)
+            spec = (
+                stem(self.chosen["stem"], given, out) if scale == 1 else ConvNorm(given, out, 3, 2)
+            )
             source = self.state[scale] = self._place(f"stem.scale{scale}", spec, source)
-            given = self._channels(scale)
+            given = out
 
     def _layer(self, layer: int, scopes: tuple[str, ...], opens_block: bool) -> None:
         first = first_scale(self.scheme, layer, self.layers, self.scales)

@@ -151,6 +151,8 @@ def trace_block(spec: BlockSpec, inputs: tuple[Shape, ...]) -> Trace:
             if isinstance(leaf, nn.BatchNorm2d | nn.ReLU | nn.ReLU6 | nn.Sigmoid):
                 # Shapes stay; torch's own forward takes milliseconds on the meta device.
                 leaf.forward = _same  # type: ignore[method-assign, assignment]
+            elif isinstance(leaf, layers.Resize):
+                leaf.forward = _resized  # type: ignore[method-assign]
         tensors = [torch.empty(1, *shape) for shape in inputs]
     found, output = observe(module, tensors)
     return Trace(
@@ -164,6 +166,10 @@ def trace_block(spec: BlockSpec, inputs: tuple[Shape, ...]) -> Trace:
 
 def _same(x: Tensor) -> Tensor:
     return x
+
+
+def _resized(x: Tensor, like: Tensor) -> Tensor:
+    return x.new_empty((*x.shape[:2], *like.shape[2:]))
 
 
 def observe(module: nn.Module, inputs: Iterable[Tensor]) -> tuple[list[Operator], Tensor]:
@@ -246,6 +252,12 @@ def _pool(
     )
 
 
+def _resize(leaf: layers.Resize, given: tuple[Tensor, ...], output: Tensor) -> Operator | None:
+    """Return None where the sizes agree already: nothing is computed."""
+    found = _plain("resize")(leaf, given[:1], output)
+    return found if found.input_size != found.output_size else None
+
+
 def _plain(kind: str) -> Callable[..., Operator]:
     def describe(leaf: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Operator:
         return Operator(
@@ -260,7 +272,8 @@ def _plain(kind: str) -> Callable[..., Operator]:
     return describe
 
 
-_DESCRIBED: tuple[tuple[tuple[type[nn.Module], ...], Callable[..., Operator]], ...] = (
+_Describe = Callable[..., Operator | None]
+_DESCRIBED: tuple[tuple[tuple[type[nn.Module], ...], _Describe], ...] = (
     ((nn.Conv2d,), _conv),
     ((nn.Linear,), _linear),
     ((nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d), _pool),
@@ -273,4 +286,5 @@ _DESCRIBED: tuple[tuple[tuple[type[nn.Module], ...], Callable[..., Operator]], .
     ((layers.SamePad,), _plain("pad")),
     ((layers.Subsample,), _plain("subsample")),
     ((layers.AverageProbabilities,), _plain("average")),
+    ((layers.Resize,), _resize),
 )

@@ -29,7 +29,7 @@ from search_spaces.shufflenet import shufflenet
 Facts = dict[str, Any]
 PUBLISHED = json.loads(Path(__file__).with_name("published_networks.json").read_text())
 
-# From an entry of the file to the architecture -----------------------------------------------------
+# From an entry of the file to the architecture --------------------------------------------------
 
 
 def of_msdnet(name: str, facts: Facts) -> Architecture:
@@ -110,7 +110,7 @@ ARCHITECTURES: dict[str, Callable[[str, Facts], Architecture]] = {
     "imagenet_ensemble_members": of_ensemble_member,
 }
 
-# From an entry to what is compared -----------------------------------------------------------------
+# From an entry to what is compared --------------------------------------------------------------
 
 
 @dataclass(frozen=True)
