@@ -13,6 +13,7 @@ from nas.run import Run, create, open_run
 from nas.starting import StartingPoint
 from nas.store import ASKED_AFTER, STARTED, read
 from search_spaces.errors import SpaceError
+from search_spaces.msd import MSD
 from tests.nas.starting_msd import STARTING, WHERE
 from tests.nas.table_search import CLASSES, IMAGE, Heard, PowerCut, Table, loop_of, made_run
 from tests.nas.test_search_loop import CONTROLLERS, sequence
@@ -51,18 +52,15 @@ def searched(out: Path, heard: Heard, **options: object) -> Run:
 
 
 def test_the_nearest_point_of_the_grid_is_one_of_the_space() -> None:
-    for name in ("msd",):
-        space = plugins._load("search_spaces.msd:MSD")
-        for architecture in space.published.values():
-            nearest = space.nearest(architecture)
-            assert list(nearest) == [decision.name for decision in space.decisions]
-            assert not space.architecture(nearest).widened
-            for decision in space.decisions:
-                given = architecture.decisions().get(decision.name)
-                if given is not None and decision.has(given):
-                    assert nearest[decision.name] == given
-        assert name == space.name
-    seven = space.nearest(space.published["msdnet-cifar-anytime-7"])
+    for architecture in MSD.published.values():
+        nearest = MSD.nearest(architecture)
+        assert list(nearest) == [decision.name for decision in MSD.decisions]
+        assert not MSD.architecture(nearest).widened
+        given = architecture.decisions()
+        for decision in MSD.decisions:
+            if decision.name in given and decision.has(given[decision.name]):
+                assert nearest[decision.name] == given[decision.name]
+    seven = MSD.nearest(MSD.published["msdnet-cifar-anytime-7"])
     assert (seven["blocks"], seven["block1.layers"], seven["channels"]) == (5, 3, 16)
 
 
@@ -217,7 +215,10 @@ def test_resume_goes_on_with_networks_that_the_trials_did_not_reach(tmp_path: Pa
     heard = Heard()
     run = searched(tmp_path, heard, start="published", trials=1, name="run")
     assert keys(run) == [PUBLISHED["narrow"].key]
-    assert any("starting from 3 networks, of which 1 trials reach" in each for each in heard.lines)
+    assert any(
+        "starting from 3 networks, the first 1 of which will be tried" in each
+        for each in heard.lines
+    )
     assert any("large-images is left out" in line for line in heard.lines)
     searches.resume(run, "+3")
     again = open_run(run.path)
@@ -256,10 +257,7 @@ def test_a_lost_or_damaged_list_of_starts_is_one_line(tmp_path: Path) -> None:
     (run.path / starting.FILE).unlink()
     with pytest.raises(UserError, match=r"start\.json is missing or damaged"):
         loop_of(run)
-    other = StartingPoint(
-        "other", plugins.space("msd-layer").published.get("no", PUBLISHED["wide"]), True
-    )
-    data = other.to_json()
+    data = StartingPoint("wide", PUBLISHED["wide"], named=True).to_json()
     data["architecture"]["version"] = 99
     (run.path / starting.FILE).write_text(json.dumps([data]))
     with pytest.raises(SpaceError, match="of version 99"):
