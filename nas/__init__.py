@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from nas.results import trials
     from nas.rewards import reward
     from nas.run import open_run
+    from nas.scaling import scale
     from nas.searches import resume, search
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "open_run",
     "resume",
     "reward",
+    "scale",
     "search",
     "trials",
 ]
@@ -35,6 +37,7 @@ _WHERE = {
     "open_run": "nas.run",
     "resume": "nas.searches",
     "reward": "nas.rewards",
+    "scale": "nas.scaling",
     "search": "nas.searches",
     "trials": "nas.results",
 }

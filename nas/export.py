@@ -54,15 +54,15 @@ def config_of(run: "Run", record: TrialRecord) -> Config:
     )
 
 
-def destination(asked: str | None, run: str, trial: int, force: bool) -> Path:
-    """Return the file to write: the one asked for, or RUN-TRIAL.yaml in the folder asked for.
+def destination(asked: str | None, name: str, force: bool) -> Path:
+    """Return the file to write: the one asked for, or NAME.yaml in the folder asked for.
 
     A folder is what is one already, ends in "/" or has no suffix. Raises UserError for a suffix
     other than .yaml, .yml and .json, a file that exists, unless ``force``, and a missing folder.
     """
     path = Path(asked or ".")
     if path.is_dir() or not path.suffix or str(asked).endswith("/"):
-        path /= f"{run}-{trial}.yaml"
+        path /= f"{name}.yaml"
     elif path.suffix.lower() not in SUFFIXES:
         raise UserError(f"{path}: a config file ends in {', '.join(SUFFIXES)}; a folder in /")
     if path.is_dir() or (path.exists() and not force):

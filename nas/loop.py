@@ -22,9 +22,9 @@ from nas.interruption import Interruption, Stopped
 from nas.kept_weights import KeptWeights
 from nas.measurement import Measurement
 from nas.progress import Progress, Status
-from nas.proposals import Proposal, derived_seed, propose
+from nas.proposals import Proposal, begin, derived_seed, propose
 from nas.run import Run
-from nas.store import FACTS, Store
+from nas.store import FACTS, STARTED, Store
 from nas.training.recipe import Recipe
 from nas.training.trial import TrialJob, TrialOutcome
 from search_spaces.blocks import BlockGraph
@@ -74,6 +74,7 @@ class Loop:
         self._source, self._interruption = source, interruption
         self._progress, self._clock = progress, clock
         self._space, self._objective, self._reward = run.space(), run.objective(), run.reward()
+        self._starts = run.starting_points()
         self._weights = KeptWeights(run)
         self._measured: dict[str, tuple[int, Measurement]] = {}  # by key, the trial that trained
         self._too_slow: dict[str, str] = {}  # by key, why it was not trained
@@ -115,7 +116,8 @@ class Loop:
             record = records.record(self._run, self._space, trial)
             if trial.state == TrialState.RUNNING:
                 assert record.architecture is not None
-                self._backlog.append(Proposal(trial.number, record.architecture))
+                wanted = trial.user_attrs.get(STARTED, {}).get("named", False)
+                self._backlog.append(Proposal(trial.number, record.architecture, wanted))
             elif record.measurement is not None:
                 self._remember(record.trial, trial.user_attrs[FACTS]["key"], record.measurement)
                 self._reused += record.reused_from is not None
@@ -138,12 +140,16 @@ class Loop:
         while len(self._running) < executor.capacity and not self._interruption.requested:
             if not self._backlog and not self._may_ask(executor.capacity):
                 return
-            if self._backlog:
-                proposal = self._backlog.popleft()
-            else:
-                proposal = propose(self._store, self._sampler, self._space)
-            self._admit(proposal, executor)
+            self._admit(self._next(), executor)
             self._show()
+
+    def _next(self) -> Proposal:
+        """A trial under way before, else the next network to begin with, else a proposal."""
+        if self._backlog:
+            return self._backlog.popleft()
+        if (started := self._store.started) < len(self._starts):
+            return begin(self._store, self._starts[started], self._space)
+        return propose(self._store, self._sampler, self._space)
 
     def _may_ask(self, capacity: int) -> bool:
         settings = self._run.settings
@@ -160,7 +166,7 @@ class Loop:
         if key in self._measured:
             self._reuse(proposal)
             return
-        if key in self._too_slow:
+        if key in self._too_slow and not proposal.wanted:
             self._prune(proposal, self._too_slow[key])
             return
         for number, priced in self._running.items():
@@ -180,7 +186,7 @@ class Loop:
     def _is_too_slow(self, priced: _Priced) -> bool:
         """Tells the controller at once of a network that even its training is too slow for."""
         slowest, latency_ms = self._run.settings.max_latency, priced.latency[-1].latency_ms
-        if slowest is None or latency_ms <= slowest:
+        if slowest is None or latency_ms <= slowest or priced.proposal.wanted:
             return False
         reason = f"not trained: {latency_ms:.4g} ms to its last exit, over {slowest:.4g} ms"
         self._prune(priced.proposal, reason)

@@ -9,6 +9,7 @@ import optuna
 
 if TYPE_CHECKING:
     from nas.objective import Direction
+    from nas.starting import StartingPoint
     from nas.store import Store
     from search_spaces.architecture import Architecture
     from search_spaces.space import SearchSpace
@@ -22,10 +23,11 @@ def derived_seed(seed: int, *parts: str | int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An architecture that a trial is about."""
+    """An architecture that a trial is about; ``wanted`` however slow it is."""
 
     number: int
     architecture: "Architecture"
+    wanted: bool = False
 
 
 def propose(store: "Store", sampler: optuna.samplers.BaseSampler, space: "SearchSpace") -> Proposal:
@@ -36,6 +38,15 @@ def propose(store: "Store", sampler: optuna.samplers.BaseSampler, space: "Search
     """
     trial = store.ask(sampler, space.distributions())
     return Proposal(trial.number, space.architecture(trial.params))
+
+
+def begin(store: "Store", point: "StartingPoint", space: "SearchSpace") -> Proposal:
+    """The next trial, about a network that the search begins with, already recorded as running.
+
+    Samplers see the nearest options; the network itself is on record beside them.
+    """
+    trial = store.start(space.nearest(point.architecture), space.distributions(), point.to_json())
+    return Proposal(trial.number, point.architecture, point.named)
 
 
 def refuse_unfit(

@@ -61,9 +61,11 @@ def record(run: "Run", space: "SearchSpace", trial: FrozenTrial) -> TrialRecord:
 def _architecture(
     space: "SearchSpace", trial: FrozenTrial, facts: Mapping[str, Any]
 ) -> "Architecture":
-    """As it was recorded when the trial ended; until then, what its proposal says."""
+    """As it was recorded when the trial began or ended; else what its proposal says."""
     if "architecture" in facts:
         return space.from_json(facts["architecture"])
+    if store.STARTED in trial.user_attrs:
+        return space.from_json(trial.user_attrs[store.STARTED]["architecture"])
     return space.architecture(trial.params)
 
 

@@ -3,6 +3,7 @@
 study.db      every trial (an Optuna study, unless the search names another storage)
 search.yaml   all settings as resolved           latency.json   device, runtime, target
 facts/        held-out answers of each trial     weights/       of the trials on the front
+start.json    the networks it begins with, where it does
 driver.lock   held while a search drives the run
 """
 
@@ -11,7 +12,7 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from nas.objective import Objective
     from nas.record import TrialRecord
     from nas.rewards import Reward
+    from nas.starting import StartingPoint
     from search_spaces.space import SearchSpace
 
 SETTINGS = "search.yaml"
@@ -59,6 +61,13 @@ class Run:
         from nas import plugins
 
         return plugins.space(self.settings.space)
+
+    def starting_points(self) -> "tuple[StartingPoint, ...]":
+        """The networks it begins with. Raises UserError if their file is missing or damaged."""
+        from nas import starting
+
+        none = self.settings.start == starting.NONE
+        return () if none else starting.load(self.path, self.space())
 
     def reward(self) -> "Reward":
         """The reward of this run at its target."""
@@ -132,8 +141,12 @@ def reward(settings: SearchSettings, target_ms: float) -> "Reward":
     return Reward.hard(target_ms) if settings.hard else Reward.soft(target_ms, settings.soft_w)
 
 
-def create(settings: SearchSettings, latency: dict[str, Any]) -> Run:
+def create(
+    settings: SearchSettings, latency: dict[str, Any], starts: "Sequence[StartingPoint]" = ()
+) -> Run:
     """Makes the folder of a new run. Raises UserError if one of this name is there."""
+    from nas import starting
+
     name = settings.name or free_name(settings)
     refuse_existing(settings.out, name)
     path = Path(settings.out) / name
@@ -148,6 +161,8 @@ def create(settings: SearchSettings, latency: dict[str, Any]) -> Run:
     run = Run(path.absolute(), settings.model_copy(update={"name": name}), latency)
     with writing(path):
         atomic.write(path / LATENCY, json.dumps(latency, indent=2, allow_nan=False).encode())
+        if starts:
+            atomic.write(path / starting.FILE, starting.dump(starts))
         save_settings(run)
     return run
 

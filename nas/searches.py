@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import plugins
+from nas import plugins, starting
 from nas import run as runs
 from nas import settings as settings_of
 from nas.errors import UserError
@@ -100,22 +100,26 @@ def _begun(
     space = plugins.space(settings.space)
     _refuse_other_version(space, settings, "this search")
     sampler = plugins.controller(settings.controller, space=space, seed=settings.seed)
+    starts = starting.find(settings.start, space)
     objective = Objective.parse(settings.objective, runs.reward(settings, 1.0))
     refuse_unfit(sampler, space, objective.directions)
     if settings.name is not None:
         runs.refuse_existing(settings.out, settings.name)
     source = plugins.runtime(settings.runtime, settings.device)
     task = _task(settings, progress)
+    starts = starting.buildable(starts, space, task.image, task.classes, progress.say)
     session = stack.enter_context(opening.session(settings, interruption))
     latency = _latency(settings, source, task, progress, interruption)
     resolved = _resolved(settings, task, latency["target_ms"])
     _refuse_known_study(resolved)
     workplace = _workplace(settings, session, task, source, interruption, stack)
-    run = runs.create(resolved, latency)
+    run = runs.create(resolved, latency, starts)
     progress.say(
         f"run {run.path}: {run.settings.trials} trials by {settings.controller} "
         f"on {task.data.source}, target latency {run.target_ms:.4g} ms ({latency['found']})"
     )
+    if starts:
+        progress.say(starting.reach(starts, settings.trials))
     return run, workplace
 
 
@@ -272,6 +276,7 @@ def _resolved(settings: SearchSettings, task: "Task", target_ms: float) -> Searc
             **recipe,
             "space_version": plugins.space(settings.space).version,
             "storage": storage,
+            "start": starting.absolute(settings.start),
             "data": task.data.source,
             "data_root": task.data.root,
             "target_latency": target_ms,

@@ -102,6 +102,7 @@ class SearchSettings(BaseModel):
     space: str = "msd"
     space_version: int | None = None  # None: the one installed
     controller: str = "tpe"
+    start: str = "none"  # or published, or names and config files joined by commas
     trials: int = Field(24, ge=1)
     max_time: Seconds = None  # no new trial starts after it
     seed: int = Field(0, ge=0)

@@ -22,6 +22,7 @@ from nas.objective import Direction
 
 TOLD = "nas:told"  # 1, 2, 3... in the order outcomes were told
 ASKED_AFTER = "nas:asked_after"  # the last told when the proposal was made
+STARTED = "nas:started"  # of a network that the search begins with: itself, beyond its parameters
 FACTS = "nas:facts"  # everything known of one finished trial, JSON
 
 _SQLITE = "sqlite:///"
@@ -64,6 +65,11 @@ class Store:
         """How many trials were not trained."""
         return sum(trial.state == TrialState.PRUNED for trial in self.trials)
 
+    @property
+    def started(self) -> int:
+        """How many networks the search began with so far."""
+        return sum(STARTED in trial.user_attrs for trial in self.trials)
+
     def ask(
         self,
         sampler: optuna.samplers.BaseSampler,
@@ -81,6 +87,29 @@ class Store:
         kept_id = self._kept.create_new_trial(self._study_id, template_trial=proposal)
         assert kept_id == self._kept_id(proposal.number), "numbers in memory and database differ"
         return proposal
+
+    def start(
+        self,
+        parameters: Mapping[str, Any],
+        distributions: Mapping[str, CategoricalDistribution],
+        started: Mapping[str, Any],
+    ) -> FrozenTrial:
+        """A trial that nobody proposed, already written to the database as running.
+
+        `started` (strict JSON) says what it is about; samplers see the parameters alone.
+        """
+        template = optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params=dict(parameters),
+            distributions=dict(distributions),
+            user_attrs={STARTED: dict(started)},
+            system_attrs={ASKED_AFTER: self.told},
+        )
+        memory_id = self._memory.create_new_trial(self._memory_id, template_trial=template)
+        trial = self._memory.get_trial(memory_id)
+        kept_id = self._kept.create_new_trial(self._study_id, template_trial=trial)
+        assert kept_id == self._kept_id(trial.number), "numbers in memory and database differ"
+        return trial
 
     def complete(self, number: int, facts: Mapping[str, Any], values: Sequence[float]) -> None:
         """Tells finite objective values of a trial and keeps its facts (strict JSON)."""

@@ -70,6 +70,12 @@ class Decision:
                 return option
         return None
 
+    def has(self, value: Option) -> bool:
+        """Tell whether ``value`` is one of the options."""
+        return any(
+            o == value and isinstance(o, bool) == isinstance(value, bool) for o in self.options
+        )
+
     def admits(self, value: Option) -> bool:
         """Tell whether ``value`` lies in the domain beyond the options."""
         return self.domain is not None and self.domain.admits(value)

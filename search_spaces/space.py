@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from search_spaces import moves, widths
 from search_spaces.architecture import Architecture, Decision, Option, counts
 from search_spaces.blocks import BlockGraph, Image
 from search_spaces.errors import SpaceError
@@ -85,7 +86,7 @@ class SearchSpace(ABC):
             tuple(
                 name
                 for name, value in chosen.items()
-                if name not in searched or not _has_option(searched[name], value)
+                if name not in searched or not searched[name].has(value)
             ),
         )
 
@@ -127,9 +128,37 @@ class SearchSpace(ABC):
         chosen = architecture.decisions()
         return {d.name: chosen.get(d.name, d.options[0]) for d in self.decisions_for(chosen)}
 
+    def nearest(self, architecture: Architecture) -> dict[str, Option]:
+        """Return the options nearest to an architecture, one for every searched decision.
+
+        A value that is an option stays, a number beyond them becomes the nearest one; all else,
+        inactive decisions too, stands at its first.
+        """
+        chosen = architecture.decisions()
+        return {
+            d.name: widths.nearest_option(d, chosen[d.name]) if d.name in chosen else d.options[0]
+            for d in self.decisions
+        }
+
+    def widths(self, architecture: Architecture) -> tuple[Decision, ...]:
+        """Return the active decisions that are channel counts or multipliers of them."""
+        chosen = architecture.decisions()
+        return tuple(d for d in self.decisions_for(chosen) if d.width and d.name in chosen)
+
+    def scaled(self, architecture: Architecture, factor: float) -> Architecture:
+        """Multiply every active width, as far as its domain goes; the other decisions stay.
+
+        Raises SpaceError for a factor that is not above zero.
+        """
+        widths.refuse_factor(factor)
+        chosen = architecture.decisions()
+        for width in self.widths(architecture):
+            chosen[width.name] = widths.scaled_value(width, chosen[width.name], factor)
+        return self.point(chosen)
+
     def sample(self, rng: np.random.Generator) -> Architecture:
         """Draw an architecture: each active decision uniformly over its options."""
-        return self.architecture(self._draw({}, rng))
+        return moves.sample(self, rng)
 
     def mutate(self, architecture: Architecture, rng: np.random.Generator) -> Architecture:
         """Change one active decision; decisions that this makes count are drawn.
@@ -137,18 +166,7 @@ class SearchSpace(ABC):
         The network differs from the given one wherever the space holds another nearby. Values
         beyond the options (a published network's) stay, unless theirs is the decision changed.
         """
-        mutant = architecture
-        for _ in range(32):
-            given = architecture.decisions()
-            decisions = self.decisions_for(given)
-            movable = [d for d in decisions if d.name in given and len(d.options) > 1]
-            decision = movable[rng.integers(len(movable))]
-            others = [o for o in decision.options if o != given[decision.name]]
-            given[decision.name] = others[rng.integers(len(others))]
-            mutant = self._moved(self._draw(given, rng), architecture.widened) or architecture
-            if mutant.key != architecture.key:
-                break
-        return mutant
+        return moves.mutate(self, architecture, rng)
 
     def crossover(
         self, first: Architecture, second: Architecture, rng: np.random.Generator
@@ -158,34 +176,14 @@ class SearchSpace(ABC):
         Values beyond the options are inherited too; where they do not go together with the rest,
         it is drawn again, and after 32 draws the child is the first parent.
         """
-        parents = (first.decisions(), second.decisions())
-        names = dict.fromkeys([*(decision.name for decision in self.decisions), *first, *second])
-        for _ in range(32):
-            mixed: dict[str, Option] = {}
-            for name in names:
-                if values := [parent[name] for parent in parents if name in parent]:
-                    mixed[name] = values[rng.integers(len(values))]
-            child = self._moved(self._draw(mixed, rng), (*first.widened, *second.widened))
-            if child is not None:
-                return child
-        return first
+        return moves.crossover(self, first, second, rng)
 
     def neighbours(self, architecture: Architecture) -> Iterator[Architecture]:
         """Yield the architectures that differ in one active decision, in the space's order.
 
         Values beyond the options stay, unless theirs is the decision that differs.
         """
-        given = architecture.decisions()
-        seen = {architecture.key}
-        for decision in self.decisions_for(given):
-            if decision.name not in given:
-                continue
-            for option in decision.options:
-                changed = self._filled(given | {decision.name: option})
-                neighbour = self._moved(changed, architecture.widened)
-                if neighbour is not None and neighbour.key not in seen:
-                    seen.add(neighbour.key)
-                    yield neighbour
+        return moves.neighbours(self, architecture)
 
     def encode(self, architecture: Architecture) -> "np.ndarray[Any, np.dtype[np.float32]]":
         """Return a one-hot vector over all options of all decisions, zeros where inactive.
@@ -244,40 +242,11 @@ class SearchSpace(ABC):
         digest = self.blocks(bare, KEY_IMAGE, KEY_CLASSES).digest()
         return Architecture(self.name, self.version, choices, digest, widened)
 
-    def _moved(
-        self, choices: Mapping[str, Option], widened: tuple[str, ...]
-    ) -> Architecture | None:
-        """Make an architecture; None where values beyond the options do not fit the others."""
-        try:
-            return self.architecture(choices, widened)
-        except SpaceError:
-            if not widened:
-                raise
-            return None
-
-    def _draw(self, given: Mapping[str, Option], rng: np.random.Generator) -> dict[str, Option]:
-        chosen: dict[str, Option] = {}
-        for decision in self.decisions_for(given):
-            if counts(decision, chosen):
-                chosen[decision.name] = (
-                    given[decision.name]
-                    if decision.name in given
-                    else decision.options[rng.integers(len(decision.options))]
-                )
-        return chosen
-
-    def _filled(self, given: Mapping[str, Option]) -> dict[str, Option]:
-        chosen: dict[str, Option] = {}
-        for decision in self.decisions_for(given):
-            if counts(decision, chosen):
-                chosen[decision.name] = given.get(decision.name, decision.options[0])
-        return chosen
-
     def _value(self, decision: Decision, choices: Mapping[str, Option], widened: bool) -> Option:
         if decision.name not in choices:
             raise SpaceError(f"{self.name}: decision {decision.name!r} is missing")
         value = choices[decision.name]
-        if _has_option(decision, value):
+        if decision.has(value):
             return decision.option(value)
         if widened and decision.admits(value):
             return value
@@ -298,12 +267,6 @@ class SearchSpace(ABC):
             close = get_close_matches(str(unknown[0]), names, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise SpaceError(f"{self.name} has no decision {unknown[0]!r}{hint}")
-
-
-def _has_option(decision: Decision, value: Option) -> bool:
-    return any(
-        o == value and isinstance(o, bool) == isinstance(value, bool) for o in decision.options
-    )
 
 
 def _shown(option: Option) -> str:

@@ -11,6 +11,7 @@ from nas.description import Image
 from nas.errors import UserError
 
 if TYPE_CHECKING:
+    from nas.config import Config
     from search_spaces.architecture import Architecture
 
 Arch = Annotated[
@@ -24,11 +25,15 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An architecture, and the image shape and number of classes it was made for, where known."""
+    """An architecture, and the image shape and number of classes it was made for, where known.
+
+    ``config`` is the file it was read from.
+    """
 
     architecture: "Architecture"
     image: Image | None = None
     classes: int | None = None
+    config: "Config | None" = None
 
 
 def find(text: str, out: Path) -> Found:
@@ -49,7 +54,7 @@ def _in_file(path: Path) -> Found:
 
     config = load(path)
     classes = None if config.classes is None else len(config.classes)
-    return Found(config.architecture(), config.image, classes)
+    return Found(config.architecture(), config.image, classes, config)
 
 
 def _in_run(name: str, trial: str, out: Path) -> Found:

@@ -7,7 +7,7 @@ import typer
 
 from nas.cli.architectures import Arch, find
 from nas.cli.output import cell, show_json, show_table, show_text
-from nas.cli.values import RUNS, Json, Out
+from nas.cli.values import RUNS, Classes, Device, Image, Json, Out, Runtime
 from nas.cli.values import image as read_image
 from nas.description import Description
 from nas.operator_table import OperatorTable, operator_table
@@ -17,21 +17,14 @@ Latency = Annotated[bool, typer.Option("--latency", help="Measure the latency of
 
 def describe(
     arch: Arch,
-    image: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CxHxW", help="Image shape, such as 3x32x32, or 32. Default: its own."
-        ),
-    ] = None,
-    classes: Annotated[
-        int | None, typer.Option(min=2, help="Number of classes. Default: its own, or 100.")
-    ] = None,
+    image: Image = None,
+    classes: Classes = None,
     latency: Latency = False,
     operators: Annotated[
         bool, typer.Option("--operators", help="List every operator; fvcore counts beside.")
     ] = False,
-    device: Annotated[str, typer.Option(help="Where the latency is measured.")] = "cpu",
-    runtime: Annotated[str, typer.Option(help="What runs the network: torch or macs.")] = "torch",
+    device: Device = "cpu",
+    runtime: Runtime = "torch",
     out: Out = RUNS,
     as_json: Json = False,
 ) -> None:

@@ -29,7 +29,7 @@ def export(
     opened = open_run(run, out)
     chosen = record(opened, trial)
     config = config_of(opened, chosen)
-    path = destination(output, opened.name, chosen.trial, force)
+    path = destination(output, f"{opened.name}-{chosen.trial}", force)
     save(config, path)
     if as_json:
         show_json({"path": str(path), "format": form, "run": opened.name, "trial": chosen.trial})

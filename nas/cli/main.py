@@ -10,7 +10,7 @@ import typer
 
 from controllers.errors import ControllerError
 from latency.errors import LatencyError
-from nas.cli import describe, export, runs, search, spaces
+from nas.cli import describe, export, runs, scale, search, spaces
 from nas.cli.output import say
 from nas.errors import UserError
 from search_spaces.errors import SpaceError
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 app.command("spaces")(spaces.spaces)
 app.command("describe")(describe.describe)
+app.command("scale")(scale.scale)
 app.command("search")(search.search)
 app.command("resume")(search.resume)
 app.command("runs")(runs.runs)

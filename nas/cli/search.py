@@ -37,6 +37,10 @@ def search(
     controller: Annotated[
         str | None, typer.Option(help="Who proposes: random, tpe, nsga2 or reinforce.")
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(metavar="NETWORKS", help="Try these first: published, or names and files."),
+    ] = None,
     trials: Annotated[int | None, typer.Option(help="How many networks to try.")] = None,
     max_time: MaxTime = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each training.")] = None,
@@ -76,11 +80,11 @@ def search(
         for key, value in locals().items()
         if key not in ("config", "as_json") and value is not None
     }
-    from nas.searches import start
+    from nas import searches
     from nas.settings import parse
 
     options = _over(config, given) if config else given
-    _drive(lambda progress: start(parse(options), progress), as_json)
+    _drive(lambda progress: searches.start(parse(options), progress), as_json)
 
 
 def _over(config: Path, given: dict[str, object]) -> dict[str, object]:

@@ -13,6 +13,16 @@ Run = Annotated[str, typer.Argument(metavar="RUN", help="A run's name under --ou
 Out = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where the runs are.")]
 RUNS = Path("results")
 
+Image = Annotated[
+    str | None,
+    typer.Option(metavar="CxHxW", help="Image shape, such as 3x32x32, or 32. Default: its own."),
+]
+Classes = Annotated[
+    int | None, typer.Option(min=2, help="Number of classes. Default: its own, or 100.")
+]
+Device = Annotated[str, typer.Option(help="Where the latency is measured.")]
+Runtime = Annotated[str, typer.Option(help="What runs the network: torch or macs.")]
+
 TargetLatency = Annotated[
     str | None, typer.Option("--target-latency", metavar="MS", help="The latency T, such as 2ms.")
 ]
