@@ -137,3 +137,53 @@ def test_layers_of_a_block_differ_only_where_they_share_nothing() -> None:
         for a in (MSD_LAYER.sample(rng) for _ in range(50))
     ]
     assert max(map(len, ops)) > 1
+
+
+@pytest.mark.parametrize("name", ["msdnet-cifar-anytime-7", "msdnet-imagenet-4"])
+def test_a_search_can_start_from_a_published_network(name: str) -> None:
+    origin = MSD.published[name]
+    assert {"block1.layers"} <= set(origin.widened)
+    near = list(MSD.neighbours(origin))
+    assert len({origin.key, *(a.key for a in near)}) == len(near) + 1
+    assert sum(a.widened == origin.widened for a in near) > len(origin.decisions())
+    rng = np.random.default_rng(0)
+    canonical = {"scheme", "compression", "bottleneck_factors"}
+    for mutant in [*near, *(MSD.mutate(origin, rng) for _ in range(30))]:
+        assert mutant.key != origin.key
+        assert MSD.from_json(json.loads(json.dumps(mutant.to_json()))) == mutant
+        assert set(mutant.widened) <= set(origin.widened)
+        both = {*origin} & {*mutant}
+        assert len({n for n in both if mutant[n] != origin[n]} - canonical) <= 1
+    assert {a["blocks"] for a in near} > {2, 3, 4}
+    other = MSD.sample(rng)
+    children = [MSD.crossover(origin, other, rng) for _ in range(20)]
+    for child in children:
+        assert MSD.from_json(json.loads(json.dumps(child.to_json()))) == child
+        for decision in child:
+            assert (
+                child[decision]
+                in {origin.decisions().get(decision), other.decisions().get(decision)}
+                or decision in canonical
+            )
+    assert len({child.key for child in children}) > 10
+    assert any(child.widened for child in children)
+
+
+def test_factors_that_do_not_fit_a_new_number_of_scales_are_not_moved_to() -> None:
+    origin = msdnet(nBlocks=3, bnFactor="3-2-5")
+    assert "bottleneck_factors" in origin.widened
+    assert {a["scales"] for a in MSD.neighbours(origin)} == {3}
+    rng = np.random.default_rng(0)
+    other = next(a for a in [MSD.sample(rng) for _ in range(50)] if a["scales"] == 1)
+    for _ in range(20):
+        MSD.mutate(origin, rng)
+        child = MSD.crossover(origin, other, rng)
+        assert child["bottleneck_factors"] != "3-2-5" or child["scales"] == 3
+
+
+def test_a_value_beyond_the_options_cannot_be_encoded() -> None:
+    with pytest.raises(
+        SpaceError, match=r"^msd: \S+ \d+ lies beyond the searched options"
+    ) as raised:
+        MSD.encode(MSD.published["msdnet-cifar-anytime-7"])
+    assert "\n" not in str(raised.value)
