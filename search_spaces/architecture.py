@@ -30,7 +30,8 @@ class Domain:
         """Tell whether a network with this value can be built."""
         if self.kind == "factors":
             return (
-                isinstance(value, str) and re.fullmatch(r"[1-9]\d*(-[1-9]\d*)*", value) is not None
+                isinstance(value, str)
+                and re.fullmatch(r"[1-9]\d{0,5}(-[1-9]\d{0,5})*", value) is not None
             )
         if self.kind == "names":
             return value in self.names
