@@ -26,6 +26,7 @@ SPACES = {
     "msd": "search_spaces.msd:MSD",
     "msd-network": "search_spaces.msd:MSD_NETWORK",
     "msd-layer": "search_spaces.msd:MSD_LAYER",
+    "densenet": "search_spaces.densenet:DENSENET",
 }
 
 NOUNS = {"search_spaces": "search space", "controllers": "controller", "runtimes": "runtime"}

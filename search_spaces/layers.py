@@ -179,15 +179,53 @@ class MultiScaleLayer(nn.Module):
         self.concat = Concat() if skip == "dense" or (normal and down) else None
         self.add = AddGrown() if skip in ("identity", "pool") else None
 
+    @property
+    def grows(self) -> bool:
+        """Whether the own state stays, and ``grow`` gives what is appended."""
+        return self.skip == "dense" and self.normal is not None
+
+    def grow(self, *inputs: Tensor) -> tuple[Tensor, ...]:
+        """Take what ``forward`` takes; return the new features alone, from the finer scale first.
+
+        Without an own state they are all that there is.
+        """
+        down = (self.down(inputs[-1]),) if self.down else ()
+        return (*down, self.normal(inputs[0])) if self.normal else down
+
     def forward(self, *inputs: Tensor) -> Tensor:
         """Take (own state, finer state), those that the layer reads; return the new state."""
-        own = inputs[0] if self.normal else None
-        new = [self.down(inputs[-1])] if self.down else []
-        if self.normal:
-            new.append(self.normal(own))
-        if self.skip == "dense" and own is not None:
-            new.insert(0, own)
-        features: Tensor = self.concat(*new) if self.concat else new[0]
+        new = self.grow(*inputs)
+        parts = (inputs[0], *new) if self.grows else new
+        features: Tensor = self.concat(*parts) if self.concat else parts[0]
         if self.add is not None:
-            features = self.add(features, self.pool(own) if self.pool else own)
+            features = self.add(features, self.pool(inputs[0]) if self.pool else inputs[0])
         return features
+
+
+class Growing(nn.Module):
+    """Append new features to what comes in (DenseNet, CVPR 2017)."""
+
+    grows = True
+
+    def __init__(self, features: nn.Module) -> None:
+        super().__init__()
+        self.features = features
+        self.concat = Concat()
+
+    def grow(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Return the new features of x [batch, channels, height, width] alone."""
+        return (self.features(x),)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x and its new features, joined along the channels."""
+        joined: Tensor = self.concat(x, *self.grow(x))
+        return joined
+
+
+def norm_conv(in_channels: int, out_channels: int, kernel: int) -> list[nn.Module]:
+    """Return BatchNorm, ReLU, convolution: the pre-activated order of DenseNet (CVPR 2017)."""
+    return [
+        nn.BatchNorm2d(in_channels),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False),
+    ]
