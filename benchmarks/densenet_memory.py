@@ -1,6 +1,6 @@
 """Claim: with ``checkpoint`` the memory that training a DenseNet takes grows linearly in its depth.
 
-Run: OMP_NUM_THREADS=1 python -m benchmarks.densenet_memory  (2 minutes on one core)
+Run: OMP_NUM_THREADS=1 python -m benchmarks.densenet_memory  (4 minutes on one core)
 
 DenseNet and DenseNet-BC (k = 12) of 40, 70, 100 and 190 layers on 32x32 images, 10 classes: peak
 bytes of one training step (forward, loss, backward), and the exponent of depth that fits them best
