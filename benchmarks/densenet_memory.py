@@ -1,6 +1,7 @@
 """Claim: with ``checkpoint`` the memory that training a DenseNet takes grows linearly in its depth.
 
-Run: OMP_NUM_THREADS=1 python -m benchmarks.densenet_memory  (4 minutes on one core)
+Run: OMP_NUM_THREADS=1 python -m benchmarks.densenet_memory [BATCH ...]  (minutes on one core;
+without batch sizes: 8 and 64, the paper's)
 
 DenseNet and DenseNet-BC (k = 12) of 40, 70, 100 and 190 layers on 32x32 images, 10 classes: peak
 bytes of one training step (forward, loss, backward), and the exponent of depth that fits them best
@@ -9,10 +10,11 @@ gradients' and temporary tensors included, counted on the meta device: exact, th
 machine, for any batch, without arithmetic. Not counted: the scratch memory that kernels hold while
 they run, and the optimiser's momentum (one more tensor per parameter). ``activations`` leaves out
 parameters, BatchNorm's statistics and the gradients of parameters, which depend on the network and
-not on how it is trained. Times are medians of real steps on this machine's CPU.
+not on how it is trained. Times are CPU seconds of real steps.
 """
 
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,7 +32,7 @@ from search_spaces.densenet import DENSENET, densenet
 from search_spaces.network import StagedNetwork
 
 LAYERS = (40, 70, 100, 190)
-BATCHES = (8, 64)  # 64: the paper's
+BATCHES, TIMED_BATCH = (8, 64), 8
 IMAGE, CLASSES = (3, 32, 32), 10
 COLUMNS = ("whole", "activations", "saved")
 
@@ -107,16 +109,20 @@ def peaks(architecture: Architecture, batch: int, checkpoint: bool, device: str 
     return Peaks(live.peak, live.peak_activations, saved)
 
 
-def seconds(architecture: Architecture, batch: int, checkpoint: bool, steps: int = 3) -> float:
-    """Return the median time of a training step on the CPU, after one that is not counted."""
-    network, x, y = _step_of(architecture, batch, checkpoint, "cpu")
-    times = []
-    for _ in range(steps + 1):
-        network.zero_grad(set_to_none=True)
-        start = time.perf_counter()
-        torch.stack(network.training_losses(x, y)).sum().backward()
-        times.append(time.perf_counter() - start)
-    return median(times[1:])
+def seconds(architecture: Architecture, batch: int, rounds: int = 3) -> tuple[float, float]:
+    """Return the CPU time of a training step with checkpoint and without, medians of ``rounds``.
+
+    Both take turns; a first round is not counted. CPU time, since other processes do not add to it.
+    """
+    times: dict[bool, list[float]] = {True: [], False: []}
+    steps = {c: _step_of(architecture, batch, c, "cpu") for c in times}
+    for _ in range(rounds + 1):
+        for checkpoint, (network, x, y) in steps.items():
+            network.zero_grad(set_to_none=True)
+            start = time.process_time()
+            torch.stack(network.training_losses(x, y)).sum().backward()
+            times[checkpoint].append(time.process_time() - start)
+    return median(times[True][1:]), median(times[False][1:])
 
 
 def exponent(sizes: list[int]) -> float:
@@ -166,19 +172,16 @@ def report(family: Callable[[int], Architecture], batch: int) -> None:
 
 def report_times(batch: int) -> None:
     """Print how much longer a step with checkpoint takes."""
-    print(
-        f"\ndensenet_bc, batch {batch}, seconds of one step on {torch.get_num_threads()} thread(s)"
-    )
+    threads = torch.get_num_threads()
+    print(f"densenet_bc, batch {batch}, {threads} thread(s), CPU seconds of one step")
+    print(f"{'layers':>10} {'with checkpoint':>16} {'without':>9} {'ratio':>7}")
     for layers in LAYERS:
-        plain, saving = (seconds(densenet_bc(layers), batch, c) for c in (False, True))
-        ratio = saving / plain
-        print(
-            f"{layers:>10} {saving:>9.2f} with checkpoint | {plain:.2f} without, ratio {ratio:.2f}"
-        )
+        saving, plain = seconds(densenet_bc(layers), batch)
+        print(f"{layers:>10} {saving:>16.2f} {plain:>9.2f} {saving / plain:>7.2f}")
 
 
 if __name__ == "__main__":
-    for batch in BATCHES:
+    report_times(TIMED_BATCH)
+    for batch in [int(text) for text in sys.argv[1:]] or BATCHES:
         report(densenet_bc, batch)
         report(plain_densenet, batch)
-    report_times(BATCHES[0])

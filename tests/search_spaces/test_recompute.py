@@ -84,7 +84,7 @@ def test_norms_are_as_before_when_the_second_run_fails() -> None:
 
 def saved(layers: int, checkpoint: bool) -> int:
     architecture = densenet((layers,), 12, 12, stem="cifar")
-    return peaks(architecture, 2, checkpoint).saved
+    return peaks(architecture, 2, checkpoint, "cpu").saved
 
 
 def test_what_is_kept_for_backward_grows_linearly_in_depth() -> None:
