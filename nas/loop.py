@@ -221,6 +221,7 @@ class Loop:
             recipe=self._task.recipe,
             seed=priced.seed,
             number=priced.proposal.number,
+            checkpoint=self._run.settings.checkpoint,
         )
 
     def _conclude(self, done: Done) -> None:

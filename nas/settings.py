@@ -121,6 +121,7 @@ class SearchSettings(BaseModel):
     label_smoothing: float | None = None
     flip: bool | None = None
     crop: int | None = None
+    checkpoint: bool = False  # less memory, more time, the same networks
 
     objective: str = "reward"
     target_latency: Milliseconds = None  # None: found from random architectures

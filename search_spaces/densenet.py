@@ -141,8 +141,8 @@ def decisions_of(blocks: int) -> tuple[Decision, ...]:
     conditions = [None, *exist[1:]]
     return (
         Decision("stem", ("cifar", "imagenet"), "first convolution: 3x3, or 7x7/2 and max-pool"),
-        Decision("channels", (16, 24, 32), "of the first convolution", None, _whole(1), width=True),
-        Decision("compression", (0.5, 0.75, 1.0), "of transitions", None, Domain("float", 0, 1)),
+        Decision("channels", (24, 16, 32), "of the first convolution", None, _whole(1), width=True),
+        Decision("compression", (0.5, 0.75, 1.0), "of transitions", None, Domain("float", 0.01, 1)),
         Decision("blocks", (3, 2, 4), "each at its own resolution", None, _whole(1, _BLOCKS)),
         *(
             decision
@@ -155,9 +155,9 @@ def decisions_of(blocks: int) -> tuple[Decision, ...]:
 
 def _block_decisions(scope: str, condition: Condition | None) -> list[Decision]:
     return [
-        Decision(scope + "layers", (4, 2, 3, 6), "layers", condition, _whole(1, _LAYERS)),
+        Decision(scope + "layers", (6, 4, 8), "layers", condition, _whole(1, _LAYERS)),
         Decision(
-            scope + "growth", (8, 6, 12), "channels a layer adds", condition, _whole(1), width=True
+            scope + "growth", (12, 8, 6), "channels a layer adds", condition, _whole(1), width=True
         ),
         Decision(
             scope + "bottleneck",
@@ -226,12 +226,14 @@ def densenet(
 
     ``growth``: channels a layer adds, one number or one per block. ``first``: channels of the first
     convolution. ``bottleneck``: width of the 1x1 convolutions in growths, None without them.
-    ``compression``: share of channels that a transition keeps, above 0 and at most 1. ``stem``:
+    ``compression``: share of channels that a transition keeps, 0.01 to 1. ``stem``:
     "imagenet" or "cifar". ``exits``: per block "none", "end", "middle", "both" or the layers after
     which an early exit stands, "6-12"; ``head`` is theirs (``exits.HEADS``).
     Raises SpaceError for options that no network has.
     """
     depth = len(_several("blocks", blocks))
+    if depth > _BLOCKS:
+        raise SpaceError(f"blocks cannot be {depth}: a whole number from 1 to {_BLOCKS}")
     growths = [growth] * depth if isinstance(growth, int) else _several("growth", growth, depth)
     places = ["none"] * depth if exits is None else _several("exits", exits, depth)
     if bottleneck == 0:

@@ -263,15 +263,22 @@ class FusedLayer(nn.Module):
     strides; without ``own``, the size of the state.
     """
 
-    def __init__(self, own: nn.Module | None, up: nn.Module | None) -> None:
+    def __init__(self, own: nn.Module | None, up: nn.Module | None, strides: bool) -> None:
         super().__init__()
         self.own, self.up = own, up
+        self.grows = not strides
         self.resize, self.concat = Resize(), Concat()
+
+    def grow(self, state: Tensor, coarser: Tensor | None = None) -> tuple[Tensor, ...]:
+        """Take what ``forward`` takes; return the new features alone, the coarser's first."""
+        own = (self.own(state),) if self.own else ()
+        like = own[0] if own else state
+        raised = (self.resize(self.up(coarser), like),) if self.up else ()
+        return (*raised, *own)
 
     def forward(self, state: Tensor, coarser: Tensor | None = None) -> Tensor:
         """Map [batch, c, h, w] and, with ``up``, [batch, c', h', w'] to the new state."""
-        new = [self.own(state)] if self.own else []
-        like = new[0] if new else state
-        raised = [self.resize(self.up(coarser), like)] if self.up else []
-        joined: Tensor = self.concat(self.resize(state, like), *raised, *new)
+        new = self.grow(state, coarser)
+        kept = state if self.grows else self.resize(state, new[-1])
+        joined: Tensor = self.concat(kept, *new)
         return joined

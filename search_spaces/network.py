@@ -1,10 +1,12 @@
 """The network of an architecture: stages that stop at exits, each computing only what is new."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor, is_grad_enabled, nn
 from torch.nn.functional import cross_entropy
 
+from search_spaces import recompute
 from search_spaces.blocks import IMAGE, BlockGraph, Node, Stage
 
 
@@ -18,14 +20,9 @@ class StagedBlocks(nn.Module):
 
     def forward(self, *state: Tensor) -> tuple[Tensor, ...]:
         """Map the state, tensors [batch, ...], to (logits [batch, classes], *next state)."""
-        values = self.values(*state)
-        return (values[self.stage.exit], *(values[name] for name in self.stage.outputs))
-
-    def values(self, *state: Tensor) -> dict[str, Tensor]:
-        """Return the state and the output of every block of the stage, by name."""
         values = dict(zip(self.stage.inputs, state, strict=True))
         run_nodes(self.stage.nodes, self.blocks, values)
-        return values
+        return (values[self.stage.exit], *(values[name] for name in self.stage.outputs))
 
 
 def run_nodes(nodes: Sequence[Node], blocks: nn.ModuleList, values: dict[str, Tensor]) -> None:
@@ -40,11 +37,14 @@ class StagedNetwork(nn.Module):
     ``stages[i](*state)`` returns ``(logits, *state)``; the first state is ``(x,)``, x of shape
     [batch, channels, height, width]. Stage i computes what exit i needs beyond the stages before
     it; finer features that only later exits read stay in the state uncomputed.
+
+    ``checkpoint``: train in less memory by computing parts of the network twice, as ``recompute``
+    says; results are the same.
     """
 
-    def __init__(self, graph: BlockGraph) -> None:
+    def __init__(self, graph: BlockGraph, checkpoint: bool = False) -> None:
         super().__init__()
-        self.graph = graph
+        self.graph, self.checkpoint = graph, checkpoint
         self.stages = nn.ModuleList(StagedBlocks(stage) for stage in graph.stages())
         self.auxiliary = nn.ModuleList(node.spec.module() for node in graph.auxiliary)
         for module in self.modules():
@@ -57,6 +57,9 @@ class StagedNetwork(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the logits [batch, classes] of every exit, first exit first."""
+        if self._recomputes():
+            values = self._values(x, {*self.graph.exits})
+            return [values[name] for name in self.graph.exits]
         state: tuple[Tensor, ...] = (x,)
         logits = []
         for stage in self.stages:
@@ -73,25 +76,29 @@ class StagedNetwork(nn.Module):
         section 4).
         """
         trained = self.graph.losses or tuple((name, 1.0) for name in self.graph.exits)
-        values = self._training_values(x)
+        read = {name for node in self.graph.auxiliary for name in node.inputs}
+        values = self._values(x, read | {name for name, _ in trained})
+        run = recompute.run_nodes if self._recomputes() else run_nodes
+        run(self.graph.auxiliary, self.auxiliary, values)
         return [
             weight * cross_entropy(values[name], y, label_smoothing=label_smoothing)
             for name, weight in trained
         ]
 
-    def _training_values(self, x: Tensor) -> dict[str, Tensor]:
-        """Run all stages and side heads; return what is trained and what side heads read."""
-        wanted = {name for node in self.graph.auxiliary for name in node.inputs}
-        wanted |= {name for name, _ in self.graph.losses} or {*self.graph.exits}
-        found: dict[str, Tensor] = {}
-        state = {IMAGE: x}
+    def _values(self, x: Tensor, wanted: set[str]) -> dict[str, Any]:
+        """Run all stages; return the outputs of the blocks that are ``wanted``, by name."""
+        run = recompute.run_nodes if self._recomputes() else run_nodes
+        found: dict[str, Any] = {}
+        state: dict[str, Any] = {IMAGE: x}
         for stage in self.stages:
             assert isinstance(stage, StagedBlocks)
-            values = stage.values(*(state[name] for name in stage.stage.inputs))
-            found |= {name: value for name, value in values.items() if name in wanted}
-            state = {name: values[name] for name in stage.stage.outputs}
-        run_nodes(self.graph.auxiliary, self.auxiliary, found)
+            run(stage.stage.nodes, stage.blocks, state)
+            found |= {name: value for name, value in state.items() if name in wanted}
+            state = {name: state[name] for name in stage.stage.outputs}
         return found
+
+    def _recomputes(self) -> bool:
+        return self.checkpoint and self.training and is_grad_enabled()
 
 
 def initialise(network: nn.Module, seed: int) -> None:

@@ -40,7 +40,9 @@ class Fusion(BlockSpec):
         from search_spaces.layers import FusedLayer
 
         return FusedLayer(
-            self.own.module() if self.own else None, self.up.module() if self.up else None
+            self.own.module() if self.own else None,
+            self.up.module() if self.up else None,
+            strides=self.own is not None and self.own.stride > 1,
         )
 
 

@@ -53,15 +53,23 @@ class SearchSpace(ABC):
         return self.decisions
 
     def build(
-        self, architecture: Architecture, image: Image, classes: int, seed: int = 0
+        self,
+        architecture: Architecture,
+        image: Image,
+        classes: int,
+        seed: int = 0,
+        checkpoint: bool = False,
     ) -> "StagedNetwork":
-        """Build the network, its weights drawn from ``seed``, for ``classes`` classes."""
+        """Build the network, its weights drawn from ``seed``, for ``classes`` classes.
+
+        ``checkpoint``: it trains in less memory and more time (``search_spaces.recompute``).
+        """
         from torch.random import fork_rng
 
         from search_spaces.network import StagedNetwork, initialise
 
         with fork_rng(devices=[]):  # torch's own initial weights, replaced below, draw from it
-            network = StagedNetwork(self.blocks(architecture, image, classes))
+            network = StagedNetwork(self.blocks(architecture, image, classes), checkpoint)
         initialise(network, seed)
         return network
 

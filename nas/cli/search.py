@@ -44,6 +44,10 @@ def search(
     trials: Annotated[int | None, typer.Option(help="How many networks to try.")] = None,
     max_time: MaxTime = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs of each training.")] = None,
+    checkpoint: Annotated[
+        bool | None,
+        typer.Option("--checkpoint/--no-checkpoint", help="Train in less memory and more time."),
+    ] = None,
     objective: Annotated[
         str | None,
         typer.Option(help="reward, or pareto[:accuracy,latency_ms,parameters]."),

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TrialJob:
-    """One network to train. architecture: what `Architecture.to_json` gives."""
+    """One network to train. architecture: what `Architecture.to_json` gives.
+
+    checkpoint: train in less memory and more time, as `StagedNetwork` says.
+    """
 
     space: str
     version: int
@@ -26,6 +29,7 @@ class TrialJob:
     recipe: Recipe
     seed: int
     number: int
+    checkpoint: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Only objects that JSON has."""
@@ -37,6 +41,7 @@ class TrialJob:
             "recipe": self.recipe.to_json(),
             "seed": self.seed,
             "number": self.number,
+            "checkpoint": self.checkpoint,
         }
 
     @classmethod
@@ -83,7 +88,9 @@ def run(
     space = named(job.space)
     architecture = space.from_json(job.architecture)
     assert (architecture.space, architecture.version) == (job.space, job.version)
-    network = space.build(architecture, dataset.image, len(dataset.classes), job.seed)
+    network = space.build(
+        architecture, dataset.image, len(dataset.classes), job.seed, job.checkpoint
+    )
     start = clock()
     train(network, dataset, job.recipe, job.seed, pause, on_epoch, device, clock)
     held_out = evaluate(network, dataset.held_out, dataset.mean, dataset.std, pause, device)

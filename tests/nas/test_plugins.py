@@ -59,7 +59,7 @@ def test_a_name_like_no_other_gets_the_list_without_a_guess() -> None:
 @pytest.mark.parametrize("group", ["search_spaces", "controllers", "runtimes"])
 def test_names_come_from_our_tables(group: plugins.Group) -> None:
     expected = {
-        "search_spaces": ("msd", "msd-network", "msd-layer"),
+        "search_spaces": tuple(plugins.SPACES),
         "controllers": ("random", "tpe", "nsga2", "reinforce"),
         "runtimes": ("torch", "macs"),
     }
@@ -69,7 +69,7 @@ def test_names_come_from_our_tables(group: plugins.Group) -> None:
 @pytest.mark.usefixtures("declared")
 def test_entry_points_add_names_and_never_replace_ours() -> None:
     assert plugins.names("search_spaces") == (
-        "msd", "msd-network", "msd-layer", "misnamed", "theirs", "unwritten",
+        *plugins.SPACES, "misnamed", "theirs", "unwritten",
     )  # fmt: skip
     assert plugins.space("theirs") is THEIRS
     assert plugins.space("msd").name == "msd"

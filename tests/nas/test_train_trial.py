@@ -1,7 +1,9 @@
 """A trial as a value: through JSON, through training, to the facts that come back."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from nas.data.dataset import DataSpec
@@ -64,3 +66,10 @@ def test_an_architecture_of_another_version_is_refused(job: TrialJob) -> None:
     other = SMALL.to_json() | {"version": SMALL.version + 1}
     with pytest.raises(SpaceError):
         run(TrialJob.from_json(job.to_json() | {"architecture": other}))
+
+
+def test_a_trial_with_checkpoint_finds_the_same(job: TrialJob) -> None:
+    saving = TrialJob.from_json(json.loads(json.dumps(job.to_json() | {"checkpoint": True})))
+    assert saving == replace(job, checkpoint=True)
+    ours, theirs = run(saving).held_out, run(job).held_out
+    np.testing.assert_allclose(ours.confidence, theirs.confidence, atol=0.01)
