@@ -90,6 +90,7 @@ class _Run:
         )
         self.steps_per_epoch = len(batches_of(len(dataset.train), recipe.batch_size))
         self.step = 0
+        hasten_norms(network, self.steps_per_epoch * recipe.epochs)
 
     def epoch(self, epoch: int, pause: Pause) -> float:
         """One pass over the train images; the mean loss per image."""
@@ -130,6 +131,18 @@ def channels_last(network: StagedNetwork) -> StagedNetwork:
     """The same network, its weights laid out with the channels innermost: faster on CPUs."""
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
+
+
+def hasten_norms(network: nn.Module, steps: int) -> None:
+    """Raise BatchNorm momenta that would not forget where they began within `steps` batches.
+
+    Published momenta suit published lengths: MnasNet's 0.01 leaves a third of the initial
+    statistics after 100 batches, and the network answers at random. At least 10 / steps, which
+    leaves less than 1/20,000, but no more than torch's own 0.1.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d) and module.momentum is not None:
+            module.momentum = max(module.momentum, min(0.1, 10 / steps))
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

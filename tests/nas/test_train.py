@@ -19,7 +19,7 @@ from nas.training.batches import batches_of, shuffled
 from nas.training.errors import TrainingDiverged
 from nas.training.evaluate import evaluate
 from nas.training.recipe import Recipe, short_recipe
-from nas.training.train import Trained, parameter_groups, train
+from nas.training.train import Trained, hasten_norms, parameter_groups, train
 from nas.training.weights import load_bytes, to_bytes
 from search_spaces.blocks import BlockGraph, BlockSpec, Node
 from search_spaces.network import StagedNetwork, initialise
@@ -270,3 +270,19 @@ def test_weights_of_something_else_are_told(weights: bytes) -> None:
     with pytest.raises(UserError, match="weights do not fit the network: ") as error:
         load_bytes(network(), weights)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("momentum", "steps", "used"),
+    [
+        (0.01, 100, 0.1),
+        (0.01, 500, 0.02),
+        (0.01, 100_000, 0.01),
+        (0.1, 100_000, 0.1),
+        (0.2, 1, 0.2),
+    ],
+)
+def test_norms_follow_a_training_however_short(momentum: float, steps: int, used: float) -> None:
+    made = nn.Sequential(nn.BatchNorm2d(3, momentum=momentum), nn.ReLU())
+    hasten_norms(made, steps)
+    assert made[0].momentum == pytest.approx(used)
