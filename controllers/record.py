@@ -9,6 +9,9 @@ TOLD = "nas:told"
 ASKED_AFTER = "nas:asked_after"
 """System attribute of every trial: the last `TOLD` when it was proposed."""
 
+FIXED = "fixed_params"
+"""System attribute that Optuna gives to enqueued trials: no sampler drew their parameters."""
+
 
 def told(study: Study, asking: FrozenTrial | None = None) -> list[FrozenTrial]:
     """The completed trials in the order they were told, up to what `asking` could know.

@@ -19,7 +19,7 @@ from optuna.trial import FrozenTrial
 
 from controllers.discretise import Axis, axes
 from controllers.errors import ControllerError, check_whole
-from controllers.record import told
+from controllers.record import FIXED, told
 from controllers.seeds import derive
 
 if TYPE_CHECKING:
@@ -165,9 +165,10 @@ def _value(trial: FrozenTrial) -> float:
 
 
 def _lessons(trials: Sequence[FrozenTrial], decisions: tuple[Axis, ...]) -> list[FrozenTrial]:
-    """The trials with a finite value that took all these decisions."""
+    """The trials with a finite value that took all these decisions, drawn and not given."""
     names = {axis.name for axis in decisions}
-    return [t for t in trials if math.isfinite(_value(t)) and names <= t.params.keys()]
+    drawn = [t for t in trials if FIXED not in t.system_attrs]
+    return [t for t in drawn if math.isfinite(_value(t)) and names <= t.params.keys()]
 
 
 def _batches(trials: Sequence[FrozenTrial], size: int) -> list[Sequence[FrozenTrial]]:

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from nas.errors import UserError
 
+SUFFIXES = (".yaml", ".yml", ".json")
 SIZE_LIMIT = 256 * 1024  # bytes; a config with a thousand class names has a tenth of it
 DEPTH_LIMIT = 20
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nas.config import SCHEMA_VERSION, Config, Metrics, Preprocessing, Provenance, exits_of
+from nas.documents import SUFFIXES
 from nas.errors import UserError
 from nas.record import TrialRecord
 
@@ -20,7 +21,6 @@ NAMED = ("nas-platform", "torch", "optuna")
 
 They are those of the process that exports; torch is the one that the run measured latency with,
 where it did."""
-SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def config_of(run: "Run", record: TrialRecord) -> Config:

@@ -24,7 +24,7 @@ from nas.measurement import Measurement
 from nas.progress import Progress, Status
 from nas.proposals import Proposal, begin, derived_seed, propose
 from nas.run import Run
-from nas.store import FACTS, STARTED, Store
+from nas.store import STARTED, Store
 from nas.training.recipe import Recipe
 from nas.training.trial import TrialJob, TrialOutcome
 from search_spaces.blocks import BlockGraph
@@ -114,17 +114,17 @@ class Loop:
         """Takes up what the store holds: finished trials count, running ones are run again."""
         for trial in self._store.trials:
             record = records.record(self._run, self._space, trial)
+            assert record.architecture is not None
             if trial.state == TrialState.RUNNING:
-                assert record.architecture is not None
                 wanted = trial.user_attrs.get(STARTED, {}).get("named", False)
                 self._backlog.append(Proposal(trial.number, record.architecture, wanted))
             elif record.measurement is not None:
-                self._remember(record.trial, trial.user_attrs[FACTS]["key"], record.measurement)
+                self._remember(record.trial, record.architecture.key, record.measurement)
                 self._reused += record.reused_from is not None
             elif trial.state == TrialState.FAIL:
                 self._failed += 1
             elif trial.state == TrialState.PRUNED:
-                self._too_slow[trial.user_attrs[FACTS]["key"]] = record.error or ""
+                self._too_slow[record.architecture.key] = record.error or ""
         self._weights.drop_others()
 
     def _remember(self, number: int, key: str, measurement: Measurement) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from search_spaces.space import SearchSpace
 
 MEASUREMENTS = 8  # of one latency target; the widths between them follow the law they show
-_CLOSE_MS = 0.01  # of the target latency: nearer than what a measurement repeats
-_MACS = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([kmgt]?)")
+_CLOSE = 0.01  # of the target latency: nearer than what a measurement repeats
+_MACS = re.compile(r"([0-9]+(?:\.[0-9]*)?(?:e[0-9]{1,2})?|\.[0-9]+)\s*([kmgt]?)")
 _PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
 
 
@@ -151,10 +151,14 @@ def macs(value: int | float | str) -> float:
         match = _MACS.fullmatch(value.strip().lower())
         number = float(match[1]) * _PREFIXES[match[2]] if match else math.nan
     else:
-        number = math.nan if isinstance(value, bool) else float(value)
+        number = float(value) if _is_number(value) else math.nan
     if not (math.isfinite(number) and number >= 1):
         raise UserError(f"{value!r} is not a number of MACs such as 140M, 1.2G or 140000000")
     return number
+
+
+def _is_number(value: Any) -> bool:
+    return (type(value) is int and value < 1e30) or type(value) is float
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +219,7 @@ def _next_to_time(
 ) -> Counted | None:
     """Return the network to measure next; None where it would bring the target no nearer."""
     missed = min(abs(each.latency_ms / target_ms - 1) for each in timed.values())
-    if missed <= _CLOSE_MS:
+    if missed <= _CLOSE:
         return None
     wanted = _macs_at(target_ms, list(timed.values()))
     nearest = widths.nearest(wanted)

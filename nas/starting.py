@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 FILE = "start.json"
 NONE, PUBLISHED = "none", "published"
-_SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,10 @@ def find(start: str, space: "SearchSpace") -> tuple[StartingPoint, ...]:
             raise UserError(f"start {PUBLISHED}: space {space.name} has no published networks")
     else:
         points = [_named(word, space) for word in words(start)]
-    return tuple({point.architecture.key: point for point in reversed(points)}.values())[::-1]
+    found: dict[str, StartingPoint] = {}
+    for point in points:
+        found.setdefault(point.architecture.key, point)
+    return tuple(found.values())
 
 
 def buildable(
@@ -133,10 +135,10 @@ def load(folder: Path, space: "SearchSpace") -> tuple[StartingPoint, ...]:
 
 
 def _named(word: str, space: "SearchSpace") -> StartingPoint:
-    if not _is_file(word):
-        if word not in space.published:
-            raise plugins.unknown("starting point", word, (PUBLISHED, *space.published))
+    if word in space.published:
         return StartingPoint(word, space.published[word], named=True)
+    if not _is_file(word):
+        raise plugins.unknown("starting point", word, (PUBLISHED, *space.published))
     from nas.config import load as load_config
 
     config = load_config(word)
@@ -146,7 +148,9 @@ def _named(word: str, space: "SearchSpace") -> StartingPoint:
 
 
 def _is_file(word: str) -> bool:
-    return Path(word).suffix.lower() in _SUFFIXES or Path(word).is_file()
+    from nas.documents import SUFFIXES
+
+    return Path(word).suffix.lower() in SUFFIXES or Path(word).is_file()
 
 
 def _by(image: tuple[int, int, int]) -> str:

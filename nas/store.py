@@ -23,6 +23,7 @@ from nas.objective import Direction
 TOLD = "nas:told"  # 1, 2, 3... in the order outcomes were told
 ASKED_AFTER = "nas:asked_after"  # the last told when the proposal was made
 STARTED = "nas:started"  # of a network that the search begins with: itself, beyond its parameters
+FIXED = "fixed_params"  # Optuna's mark of enqueued trials: no sampler drew their parameters
 FACTS = "nas:facts"  # everything known of one finished trial, JSON
 
 _SQLITE = "sqlite:///"
@@ -103,7 +104,7 @@ class Store:
             params=dict(parameters),
             distributions=dict(distributions),
             user_attrs={STARTED: dict(started)},
-            system_attrs={ASKED_AFTER: self.told},
+            system_attrs={ASKED_AFTER: self.told, FIXED: dict(parameters)},
         )
         memory_id = self._memory.create_new_trial(self._memory_id, template_trial=template)
         trial = self._memory.get_trial(memory_id)

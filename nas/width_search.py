@@ -43,7 +43,8 @@ class WidthSearch:
         macs: "Callable[[Architecture], int]",
     ) -> None:
         self._space, self._origin, self._macs = space, architecture, macs
-        self._widths = space.widths(architecture)
+        self._common = space.widths(architecture)
+        self._widths = space.widths(architecture, fine=True)
         self._made: dict[tuple[Option, ...], Counted | None] = {}
         self._by_key: dict[str, Counted] = {}
         origin = Counted(architecture, macs(architecture))  # where it cannot be built, say so
@@ -134,7 +135,7 @@ class WidthSearch:
     def _scaled(self, factor: float) -> Counted | None:
         origin = self._origin
         return self._with(
-            {d.name: scaled_value(d, origin[d.name], factor) for d in self._widths}, origin
+            {d.name: scaled_value(d, origin[d.name], factor) for d in self._common}, origin
         )
 
     def _with_one(self, start: Counted, width: "Decision") -> Callable[[float], Counted | None]:

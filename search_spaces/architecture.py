@@ -54,7 +54,8 @@ class Decision:
 
     ``options`` are what a search tries; ``domain``, where given, is what a network outside the
     searched grid may have. ``condition`` names the earlier decision that makes this one count.
-    ``width``: a number of channels or a multiplier of them, which scaling a network multiplies.
+    ``width``: a number of channels or a multiplier of them, which scaling a network multiplies;
+    ``fine_width``: one that already has such a multiplier, moved only to come nearer to a target.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Decision:
     condition: Condition | None = None
     domain: Domain | None = None
     width: bool = False
+    fine_width: bool = False
 
     def option(self, value: Option) -> Option | None:
         """Return the option equal to ``value`` (``True`` is not 1), or None where there is none."""

@@ -1,10 +1,9 @@
 """Frozen descriptions of blocks, and the graph in which an architecture places them; no torch."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import MISSING, dataclass, fields
+from functools import lru_cache
 from hashlib import sha256
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,16 +25,28 @@ class BlockSpec(ABC):
     def module(self) -> "nn.Module":
         """Build the block. It takes one tensor [batch, channels, height, width] per input."""
 
-    def numbers(self) -> tuple[Any, ...]:
-        """Return kind and numbers as a tuple; equal tuples describe the same block."""
-        return (type(self).__name__, *_fields_of(type(self))(self))
+
+@lru_cache(maxsize=200_000)
+def signature(spec: BlockSpec) -> str:
+    """Return kind and numbers of a block as text; equal texts describe the same block.
+
+    Trailing fields that stand at their defaults are left out: a field that is added later, with a
+    default, changes no key.
+    """
+    given = [getattr(spec, each.name) for each in fields(spec)]  # type: ignore[arg-type]
+    for each in reversed(fields(spec)):  # type: ignore[arg-type]
+        if each.default is MISSING or given[-1] != each.default:
+            break
+        given.pop()
+    return f"{type(spec).__name__}({','.join(map(_text, given))})"
 
 
-@cache
-def _fields_of(kind: type) -> Any:
-    names = [field.name for field in fields(kind)]
-    get = attrgetter(*names)
-    return get if len(names) > 1 else lambda spec: (get(spec),)
+def _text(value: Any) -> str:
+    if isinstance(value, BlockSpec):
+        return signature(value)
+    if isinstance(value, tuple):
+        return f"[{','.join(map(_text, value))}]"
+    return repr(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +128,14 @@ class BlockGraph:
         return first, last
 
     def digest(self) -> str:
-        """Return a short hash of blocks and connections, the same in every process."""
-        rows = [(node.spec.numbers(), node.inputs) for node in self.nodes]
-        side = [(node.spec.numbers(), node.inputs) for node in self.auxiliary]
-        whole = (rows, self.exits, side, self.losses, self.norm)
+        """Return a short hash of blocks and connections, the same in every process.
+
+        Nodes count by position: what they are called makes no other network.
+        """
+        nodes = (*self.nodes, *self.auxiliary)
+        place = {IMAGE: -1} | {node.name: index for index, node in enumerate(nodes)}
+        rows = [(signature(node.spec), [place[name] for name in node.inputs]) for node in nodes]
+        exits = [place[name] for name in self.exits]
+        losses = [(place[name], weight) for name, weight in self.losses]
+        whole = (rows, exits, len(self.auxiliary), losses, self.norm)
         return sha256(repr(whole).encode()).hexdigest()[:12]

@@ -13,16 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option
 from search_spaces.blocks import BlockGraph, BlockSpec, Image
+from search_spaces.builder_options import counts_of, for_each
 from search_spaces.chain import Chain
 from search_spaces.conv_norm import ConvNorm
 from search_spaces.errors import SpaceError
-from search_spaces.exits import (
-    Head,
-    canonical_exits,
-    exit_decisions,
-    exit_layers,
-    head,
-)
+from search_spaces.exits import Head, canonical_exits, early_exits, exit_decisions, head
 from search_spaces.space import SearchSpace
 
 if TYPE_CHECKING:
@@ -117,9 +112,7 @@ def _stem(chain: Chain, stem: str, channels: int) -> int:
 def _dense_block(chain: Chain, choice: Mapping[str, Any], block: int) -> None:
     scope = f"block{block}."
     layers, growth = choice[scope + "layers"], choice[scope + "growth"]
-    exits = exit_layers(choice[scope + "exits"], layers)
-    if block == choice["blocks"]:
-        exits -= {layers}  # the network's own classifier stands there
+    exits = early_exits(choice[scope + "exits"], layers, block == choice["blocks"])
     for layer in range(1, layers + 1):
         spec = DenseLayer(chain.channels, growth, choice[scope + "bottleneck"] * growth)
         chain.place(f"{scope}layer{layer}", spec, chain.channels + growth)
@@ -219,7 +212,7 @@ def densenet(
     bottleneck: int | None = 4,
     compression: float = 0.5,
     stem: str = "imagenet",
-    exits: Sequence[str] | None = None,
+    exits: str | Sequence[str] = "none",
     head: str = "pool",
 ) -> Architecture:
     """Return the DenseNet of ``blocks`` layers per block; the defaults give DenseNet-121.
@@ -227,15 +220,12 @@ def densenet(
     ``growth``: channels a layer adds, one number or one per block. ``first``: channels of the first
     convolution. ``bottleneck``: width of the 1x1 convolutions in growths, None without them.
     ``compression``: share of channels that a transition keeps, 0.01 to 1. ``stem``:
-    "imagenet" or "cifar". ``exits``: per block "none", "end", "middle", "both" or the layers after
-    which an early exit stands, "6-12"; ``head`` is theirs (``exits.HEADS``).
+    "imagenet" or "cifar". ``exits``, of all blocks or of each: "none", "end", "middle", "both" or
+    the layers after which an early exit stands, "6-12"; ``head`` is theirs (``exits.HEADS``).
     Raises SpaceError for options that no network has.
     """
-    depth = len(_several("blocks", blocks))
-    if depth > _BLOCKS:
-        raise SpaceError(f"blocks cannot be {depth}: a whole number from 1 to {_BLOCKS}")
-    growths = [growth] * depth if isinstance(growth, int) else _several("growth", growth, depth)
-    places = ["none"] * depth if exits is None else _several("exits", exits, depth)
+    depth = len(counts_of("blocks", blocks, _BLOCKS))
+    growths, places = for_each("growth", growth, depth), for_each("exits", exits, depth)
     if bottleneck == 0:
         raise SpaceError("bottleneck cannot be 0: a whole number from 1, or None without")
     choices: dict[str, Option] = {
@@ -254,15 +244,6 @@ def densenet(
             scope + "exits": place,
         }
     return DENSENET.point(choices)
-
-
-def _several(name: str, given: Sequence[Any], count: int | None = None) -> Sequence[Any]:
-    """Return what is given for each block; raise SpaceError unless it is one for each."""
-    if isinstance(given, str) or not isinstance(given, Sequence) or not given:
-        raise SpaceError(f"{name} cannot be {given!r}: one for each block, as in (6, 12, 24)")
-    if count is not None and len(given) != count:
-        raise SpaceError(f"{name} cannot be {given!r}: there are {count} blocks")
-    return given
 
 
 def _published() -> Mapping[str, Architecture]:

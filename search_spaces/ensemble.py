@@ -68,7 +68,8 @@ DENSENET_DEPTHS: Mapping[int, tuple[int, ...]] = {
     264: (6, 12, 64, 48),
 }
 """Layers per block on ImageNet. The MSDNet paper's ensemble goes from 36 to 121; the depths between
-are ours, those beyond are DenseNet's (CVPR 2017, table 1). On CIFAR depths are 6n+4."""
+are ours, those beyond are DenseNet's (CVPR 2017, table 1). Their 36 is 37 by DenseNet's count:
+bottlenecks make no even depth here. On CIFAR depths are 6n+4."""
 
 
 def _densenet(depth: int, stem: str, width: int) -> Architecture:
@@ -231,7 +232,7 @@ def ensemble(
     otherwise. ``width`` is the members' (ResNet: channels of stage 1, DenseNet: growth rate; the
     usual one where None). Raises SpaceError for what no ensemble has.
     """
-    if family not in FAMILIES:
+    if family not in tuple(FAMILIES):
         raise SpaceError(f"family cannot be {family!r}: choose from {', '.join(FAMILIES)}")
     if not isinstance(depths, Sequence) or not 1 <= len(depths) <= _MOST:
         raise SpaceError(f"depths cannot be {depths!r}: 1 to {_MOST} whole numbers that grow")

@@ -104,6 +104,14 @@ def exit_layers(setting: str, layers: int) -> frozenset[int]:
     return frozenset(found)
 
 
+def early_exits(setting: str, layers: int, last_block: bool) -> frozenset[int]:
+    """Return the layers of a block that an early exit follows, as ``exit_layers`` does.
+
+    At the end of the last block the network's own classifier stands instead.
+    """
+    return exit_layers(setting, layers) - ({layers} if last_block else set())
+
+
 def canonical_exits(choices: dict[str, Option], layers: Mapping[str, int]) -> None:
     """Set ``{scope}exits`` and ``head`` to the first option that builds the same network.
 
@@ -112,12 +120,11 @@ def canonical_exits(choices: dict[str, Option], layers: Mapping[str, int]) -> No
     scopes = list(layers)
     early = False
     for scope, count in layers.items():
-        final = {count} if scope == scopes[-1] else set()
-        wanted = exit_layers(str(choices[scope + "exits"]), count) - final
+        last = scope == scopes[-1]
+        wanted = early_exits(str(choices[scope + "exits"]), count, last)
         early = early or bool(wanted)
-        for setting in EXITS:
-            if exit_layers(setting, count) - final == wanted:
-                choices[scope + "exits"] = setting
-                break
+        named = "-".join(map(str, sorted(wanted)))
+        equal = (each for each in EXITS if early_exits(each, count, last) == wanted)
+        choices[scope + "exits"] = next(equal, named)
     if not early:
         choices["head"] = HEADS[0]

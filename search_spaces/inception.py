@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, cast
 
 from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option
 from search_spaces.blocks import BlockGraph, Image
+from search_spaces.builder_options import for_each
 from search_spaces.errors import SpaceError
 from search_spaces.exits import canonical_exits, exit_decisions
 from search_spaces.inception_network import GRIDS, PIXELS, InceptionLayout
@@ -80,6 +81,7 @@ def grid_decisions(grid: str) -> list[Decision]:
             (1.0, 0.75, 1.25),
             "of the grid, relative to the network",
             domain=Domain("float", 0.01, 8),
+            fine_width=True,
         ),
     ]
 
@@ -133,23 +135,26 @@ def inception_v3(
     n: Literal[3, 5, 7] = 7,
     factorized: bool = True,
     activation: Literal["relu", "none"] = "relu",
+    exits: str | Sequence[str] = "none",
+    head: str = "pool",
 ) -> Architecture:
     """Return Inception-v3, or a form of it; the defaults are the published code's.
 
     ``aux``: side heads; True is the published one ("high"). ``modules``: on the grids of 35, 17 and
     8 pixels. ``five``: the 5x5 of the 35-pixel grid. ``factorized``: the 17-pixel grid has 1x``n``
     and ``n``x1 filters, else square ones like the 35-pixel grid. ``stem``: for images of 299, 151
-    or 79 pixels (section 8). Raises SpaceError for options that no network has.
+    or 79 pixels (section 8). ``exits``: early ones, on all grids or on each, and their ``head``.
+    Raises SpaceError for options that no network has.
     """
     if not isinstance(factorized, bool):
         raise SpaceError(f"factorized cannot be {factorized!r}: True or False")
-    if not isinstance(modules, list | tuple) or len(modules) != len(GRIDS):
-        raise SpaceError(f"modules cannot be {modules!r}: three whole numbers, as in (3, 4, 2)")
     middle: dict[str, Option] = (
         {"grid17.module": "factorized", "grid17.n": n}
         if factorized
         else {"grid17.module": "square", "grid17.five": five}
     )
+    counts = for_each("modules", modules, len(GRIDS), "grid")
+    places = for_each("exits", exits, len(GRIDS), "grid")
     side = ("high" if aux else "none") if isinstance(aux, bool) else aux
     return INCEPTION.point(
         {
@@ -158,14 +163,14 @@ def inception_v3(
             "activation": activation,
             "aux": side,
             "aux_norm": aux_norm,
-            **{f"{grid}.modules": count for grid, count in zip(GRIDS, modules, strict=True)},
+            **{f"{grid}.modules": count for grid, count in zip(GRIDS, counts, strict=True)},
             **{f"{grid}.width": 1.0 for grid in GRIDS},
-            **{f"{grid}.exits": "none" for grid in GRIDS},
+            **{f"{grid}.exits": place for grid, place in zip(GRIDS, places, strict=True)},
             "grid35.module": "square",
             "grid35.five": five,
             **middle,
             "grid8.module": "expanded",
-            "head": "pool",
+            "head": head,
         }
     )
 

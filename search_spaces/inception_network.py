@@ -15,7 +15,7 @@ from search_spaces.blocks import BlockGraph, BlockSpec, Image, Node, Norm
 from search_spaces.branches import Branches, Path, channels_after
 from search_spaces.chain import Chain
 from search_spaces.conv_norm import ConvNorm, Pair
-from search_spaces.exits import Head, exit_layers, head
+from search_spaces.exits import Head, early_exits, head
 from search_spaces.residual import Pool
 
 if TYPE_CHECKING:
@@ -209,9 +209,7 @@ class InceptionLayout:
 
     def _modules(self, grid: str) -> None:
         modules: int = self.chosen[f"{grid}.modules"]
-        leaving = exit_layers(self.chosen[f"{grid}.exits"], modules)
-        if grid == GRIDS[-1]:
-            leaving -= {modules}  # the last classifier stands there
+        leaving = early_exits(self.chosen[f"{grid}.exits"], modules, grid == GRIDS[-1])
         for module in range(1, modules + 1):
             channels = module_channels(grid, module, modules)
             self._branch(f"{grid}.module{module}", self._paths(grid, channels))

@@ -8,18 +8,20 @@ gives MobileNetV2, with MnasNet's activation and constants. MnasNet-A1, -B1 and 
 off this grid: the domain of ``filters`` holds them, the search does not.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import gcd
 from typing import Any, ClassVar
 
 from search_spaces.architecture import Architecture, Decision, Domain, Option
 from search_spaces.blocks import BlockGraph, BlockSpec, Image, Norm
+from search_spaces.builder_options import for_each
 from search_spaces.chain import Chain
 from search_spaces.conv_norm import ConvNorm
 from search_spaces.conv_op import ConvOp
 from search_spaces.errors import SpaceError
-from search_spaces.exits import Head, canonical_exits, exit_decisions, exit_layers, head
+from search_spaces.exits import Head, canonical_exits, early_exits, exit_decisions, head
 from search_spaces.residual import Pool, Residual
 from search_spaces.space import SearchSpace
 
@@ -90,13 +92,13 @@ CONVENTIONS = {
 def scaled(channels: int, width: float) -> int:
     """Return ``width`` times ``channels`` as the nearest multiple of 8, but never 10 % below.
 
-    MobileNetV2's rule. Without a multiplier, channels stay what they are (the authors' code).
+    MobileNetV2's rule. Channels that are no multiple of 8 themselves (the space's own 12 or 20)
+    are rounded to the largest power of two that divides them, so that width 1 changes nothing.
     """
-    if width == 1:
-        return channels
+    unit = gcd(channels, 8)
     wanted = channels * width
-    nearest = max(8, int(wanted + 4) // 8 * 8)
-    return nearest if nearest >= 0.9 * wanted else nearest + 8
+    nearest = max(unit, int(wanted + unit / 2) // unit * unit)
+    return nearest if nearest >= 0.9 * wanted else nearest + unit
 
 
 def block_layers(chosen: Mapping[str, Any]) -> dict[str, list[Layer]]:
@@ -125,7 +127,7 @@ def layout(chosen: Mapping[str, Any], image: Image, classes: int) -> BlockGraph:
     convolve("stem", scaled(chosen["stem"], width), 3, chosen["stem_stride"])
     for scope, layers in block_layers(chosen).items():
         choice = {name: chosen[scope + name] for name in ("op", "kernel", "se", "skip")}
-        left = early_exits(chosen, scope, len(layers))
+        left = early_exits(chosen[scope + "exits"], len(layers), scope == SCOPES[-1])
         for position, layer in enumerate(layers, start=1):
             spec = layer.spec(choice, activation, padding)
             chain.place(f"{scope}layer{position}", spec, layer.out_channels)
@@ -135,12 +137,6 @@ def layout(chosen: Mapping[str, Any], image: Image, classes: int) -> BlockGraph:
     convolve("features", scaled(chosen["features"], max(1, width) if grown else 1), 1, 1)
     chain.leave(Head(chain.channels, (), classes, dropout=chosen["dropout"]))
     return chain.graph()
-
-
-def early_exits(chosen: Mapping[str, Any], scope: str, layers: int) -> frozenset[int]:
-    """Return the layers of a block that an early exit follows; the network's end has its own."""
-    left = exit_layers(chosen[scope + "exits"], layers)
-    return left - {layers} if scope == SCOPES[-1] else left
 
 
 # The decisions -----------------------------------------------------------------------------------
@@ -185,7 +181,7 @@ def block_decisions() -> Iterator[Decision]:
         yield Decision(scope + "kernel", (3, 5), "kernel size")
         yield Decision(scope + "se", (0.0, 0.25), "squeeze-and-excitation ratio")
         yield Decision(scope + "skip", ("identity", "pool", "none"), "where shapes agree")
-        yield Decision(scope + "filters", filters, about, None, _CHANNELS)
+        yield Decision(scope + "filters", filters, about, None, _CHANNELS, fine_width=True)
         yield Decision(scope + "layers", (0, 1, -1), beyond, None, deeper)
         ops = ("mbconv6", "mbconv3", "sepconv", "conv")
 
@@ -269,15 +265,24 @@ _BLOCKS: dict[str, dict[str, tuple[Option, ...]]] = {
 """The choices of the seven blocks, where they are not MobileNetV2's (the authors' code)."""
 
 
-def mnasnet(name: str = "a1", width: float = 1.0, conventions: str = "official") -> Architecture:
+def mnasnet(
+    name: str = "a1",
+    width: float = 1.0,
+    conventions: str = "official",
+    exits: str | Sequence[str] = "none",
+    head: str = "pool",
+) -> Architecture:
     """Return MnasNet-A1, -B1 or -small ("a1", "b1", "small"), ``width`` times as wide.
 
     ``conventions``: "official", "torchvision" or "torch". The first block has no skip, at any
-    width; only timm's small ("torch") has one. Raises SpaceError for what no network has.
+    width; only timm's small ("torch") has one. ``exits``: early ones, in all blocks or in each,
+    and their ``head``. Raises SpaceError for what no network has.
     """
     if name not in tuple(_BLOCKS):
         raise SpaceError(f"name cannot be {name!r}: choose from {', '.join(_BLOCKS)}")
-    choices: dict[str, Option] = {"width": width, "conventions": conventions}
+    choices: dict[str, Option] = {"width": width, "conventions": conventions, "head": head}
+    places = for_each("exits", exits, len(SCOPES))
+    choices |= {s + "exits": place for s, place in zip(SCOPES, places, strict=True)}
     for decision, options in _BLOCKS[name].items():
         choices |= {s + decision: o for s, o in zip(SCOPES, options, strict=True)}
     if name == "small":

@@ -12,10 +12,10 @@ from typing import ClassVar, Literal, cast
 
 from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option
 from search_spaces.blocks import BlockGraph, Image
+from search_spaces.builder_options import Factors, factors, stem_and_head
 from search_spaces.conv_op import CONV_OPS, SQUEEZED_FIRST
 from search_spaces.errors import SpaceError
 from search_spaces.msd_network import MultiScaleLayout, bottleneck_factors
-from search_spaces.official_options import Factors, factors, stem_and_head
 from search_spaces.space import SearchSpace
 
 _BLOCKS = 200  # no network may have more

@@ -11,10 +11,10 @@ from typing import ClassVar, Literal, cast
 
 from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option
 from search_spaces.blocks import BlockGraph, Image
+from search_spaces.builder_options import Factors, factors, stem_and_head
 from search_spaces.errors import SpaceError
 from search_spaces.exits import HEADS
 from search_spaces.msd_network import bottleneck_factors
-from search_spaces.official_options import Factors, factors, stem_and_head
 from search_spaces.ranet_network import (
     ResolutionAdaptiveLayout,
     SubNetwork,

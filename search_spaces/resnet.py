@@ -13,10 +13,11 @@ from typing import Any, ClassVar, cast
 
 from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option
 from search_spaces.blocks import BlockGraph, BlockSpec, Image
+from search_spaces.builder_options import for_each
 from search_spaces.chain import Chain
 from search_spaces.conv_norm import ConvNorm
 from search_spaces.errors import SpaceError
-from search_spaces.exits import canonical_exits, exit_decisions, exit_layers, head
+from search_spaces.exits import canonical_exits, early_exits, exit_decisions, head
 from search_spaces.residual import EveryPixel, Residual, Serial
 from search_spaces.space import SearchSpace
 
@@ -79,8 +80,7 @@ def layout(chosen: Choices, image: Image, classes: int) -> BlockGraph:
 def _stage(chain: Chain, chosen: Choices, stage: int) -> None:
     scope = f"stage{stage}."
     blocks, kernel = chosen[scope + "blocks"], chosen[scope + "kernel"]
-    final = {blocks} if stage == chosen["stages"] else set()
-    followed = exit_layers(chosen[scope + "exits"], blocks) - final
+    followed = early_exits(chosen[scope + "exits"], blocks, stage == chosen["stages"])
     width = chosen["width"] * 2 ** (stage - 1)
     for block in range(1, blocks + 1):
         stride = 2 if stage > 1 and block == 1 else 1
@@ -93,6 +93,7 @@ def _stage(chain: Chain, chosen: Choices, stage: int) -> None:
 # The decisions -----------------------------------------------------------------------------------
 
 STEMS = ("cifar", "imagenet")
+UNITS = ("basic", "bottleneck")
 _STAGES = (3, 4)
 
 
@@ -122,7 +123,7 @@ def _global_decisions() -> list[Decision]:
     ratio, most = Domain("float", 1 / 64, 64), 100_000
     return [
         Decision("stem", STEMS, "first convolution: 3x3, or 7x7/2 and max-pool"),
-        Decision("unit", ("basic", "bottleneck"), "two 3x3 convolutions, or 1x1-3x3-1x1"),
+        Decision("unit", UNITS, "two 3x3 convolutions, or 1x1-3x3-1x1"),
         Decision("shortcut", ("pad", "projection"), "where shapes change: option A or B"),
         Decision("width", (16, 8, 24), "channels of stage 1", None, _whole(most), width=True),
         Decision("groups", (1, 4, 8), "cardinality (ResNeXt)", bottleneck, _whole(most)),
@@ -173,8 +174,8 @@ IMAGENET_DEPTHS: Mapping[int, tuple[str, tuple[int, ...]]] = {
     152: ("bottleneck", (3, 8, 36, 3)),
     200: ("bottleneck", (3, 24, 36, 3)),
 }
-"""Unit and blocks per stage by depth. The paper has 18, 34, 50, 101 and 152 (table 1); 200 has the
-stages of its authors' Identity Mappings (ECCV 2016), 10 and 26 are those of common use."""
+"""Unit and blocks per stage by depth: the paper's 18, 34, 50, 101 and 152 (table 1); 10 and 26 are
+those of common use, 200 has the stages of Identity Mappings (ECCV 2016), but the units of here."""
 
 
 def resnet(
@@ -207,15 +208,13 @@ def resnet(
     choices: dict[str, Option] = {
         "stem": stem,
         "unit": kind,
-        "shortcut": shortcut or ("pad" if small else "projection"),
+        "shortcut": ("pad" if small else "projection") if shortcut is None else shortcut,
         "width": (16 if small else 64) if width is None else width,
         **_cardinality(kind, groups, group_width),
         "stages": len(counts),
         "head": head,
     }
-    places = [exits] * len(counts) if isinstance(exits, str) else exits
-    if not isinstance(places, Sequence) or len(places) != len(counts):
-        raise SpaceError(f"exits cannot be {exits!r}: one setting, or one for each stage")
+    places = for_each("exits", exits, len(counts), "stage")
     for stage, (count, place) in enumerate(zip(counts, places, strict=True), start=1):
         scope = f"stage{stage}."
         choices |= {scope + "blocks": count, scope + "kernel": 3, scope + "exits": place}
@@ -236,15 +235,17 @@ def _units(
     """Return the kind of unit, and how many of them each stage has."""
     if (depth is None) == (blocks is None):
         raise SpaceError("a ResNet has either a depth or blocks, not both")
+    if unit not in (None, *UNITS):
+        raise SpaceError(f"unit cannot be {unit!r}: choose from {', '.join(UNITS)}")
     if blocks is not None:
-        if not isinstance(blocks, Sequence) or len(blocks) not in _STAGES:
-            raise SpaceError(f"blocks cannot be {blocks!r}: whole numbers, one for each stage")
-        return unit or "basic", blocks
+        if not isinstance(blocks, list | tuple) or len(blocks) not in _STAGES:
+            raise SpaceError(f"blocks cannot be {blocks!r}: one for each of 3 or 4 stages")
+        return "basic" if unit is None else unit, blocks
     if stem == "cifar":
         layers = 9 if unit == "bottleneck" else 6
         if type(depth) is not int or depth <= 2 or depth % layers != 2:
             raise SpaceError(f"depth cannot be {depth!r}: {layers}n+2 on CIFAR")
-        return unit or "basic", [depth // layers] * 3
+        return "basic" if unit is None else unit, [depth // layers] * 3
     if type(depth) is not int or depth not in IMAGENET_DEPTHS:
         known = ", ".join(map(str, IMAGENET_DEPTHS))
         raise SpaceError(f"depth cannot be {depth!r}: choose from {known}, or give blocks")
@@ -258,6 +259,8 @@ def _cardinality(unit: str, groups: int, group_width: int) -> dict[str, Option]:
     for name, value in (("groups", groups), ("group_width", group_width)):
         if type(value) is not int or value < 1:
             raise SpaceError(f"{name} cannot be {value!r}: a whole number from 1")
+    if unit == "bottleneck" and groups * group_width > 64 * 64:
+        raise SpaceError(f"groups x group_width cannot be {groups} x {group_width}: at most 4096")
     if unit == "bottleneck":
         return {"groups": groups, "hidden": groups * group_width / 64}
     if (groups, group_width) != (1, 64):
@@ -267,7 +270,7 @@ def _cardinality(unit: str, groups: int, group_width: int) -> dict[str, Option]:
 
 def _published() -> Mapping[str, Architecture]:
     """Return the networks of the papers: CIFAR and ImageNet depths, ResNeXt, wide, with exits."""
-    depths = (20, 32, 44, 56, 110, *IMAGENET_DEPTHS)
+    depths = (20, 32, 44, 56, 110, 10, 18, 26, 34, 50, 101, 152)
     networks = {f"resnet-{depth}": resnet(depth) for depth in depths}
     networks["resnet-mc"] = resnet_mc()
     for depth, groups, width in ((50, 32, 4), (101, 32, 4), (101, 32, 8), (101, 64, 4)):

@@ -12,11 +12,11 @@ from typing import Any, ClassVar, cast
 
 from search_spaces.architecture import Architecture, Decision, Domain, Option
 from search_spaces.blocks import BlockGraph, Image
+from search_spaces.builder_options import for_each
 from search_spaces.chain import Chain
 from search_spaces.conv_norm import ConvNorm
 from search_spaces.conv_op import ConvOp
-from search_spaces.errors import SpaceError
-from search_spaces.exits import Head, canonical_exits, exit_decisions, exit_layers, head
+from search_spaces.exits import Head, canonical_exits, early_exits, exit_decisions, head
 from search_spaces.residual import Pool, Residual
 from search_spaces.space import SearchSpace
 
@@ -91,14 +91,14 @@ class ShuffleNetLayout:
     def _stage(self, stage: int, out: int) -> None:
         scope, chain = f"stage{stage}.", self.chain
         units, kernel = self.chosen[scope + "units"], self.chosen[scope + "kernel"]
-        exits = exit_layers(self.chosen[scope + "exits"], units)
+        exits = early_exits(self.chosen[scope + "exits"], units, stage == STAGES[-1])
         for position in range(1, units + 1):
             opens = position == 1
             op = self._op(first=opens and stage == STAGES[0])
             channels, stride = (chain.channels, out), 2 if opens else 1
             spec = unit(op, channels, kernel, stride, self.chosen["bottleneck"])
             chain.place(f"{scope}unit{position}", spec, out)
-            if position in exits and (stage, position) != (STAGES[-1], units):
+            if position in exits:
                 chain.leave(head(self.chosen["head"], out, self.classes))
 
     def _op(self, first: bool) -> str:
@@ -186,43 +186,38 @@ def shufflenet(
     width: float = 1.0,
     shuffle: bool = True,
     *,
-    units: Sequence[int] = (4, 8, 4),
+    units: int | Sequence[int] = (4, 8, 4),
     bottleneck: int = 4,
     kernel: int = 3,
     channels: int | None = None,
     stem: str = "imagenet",
-    exits: Sequence[str] = ("none", "none", "none"),
+    exits: str | Sequence[str] = "none",
     head: str = "pool",
 ) -> Architecture:
     """Return the ShuffleNet of a number of groups and a width, "ShuffleNet s x" in the paper.
 
-    ``units`` and ``exits`` say one thing per stage; the other options are the decisions of that
-    name. ``channels`` None is 24, times ``width``; where the official code leaves the stem at 24
-    itself (1.5x with 3 or 8 groups), so does this. Raises SpaceError for options that no network
-    has.
+    ``units`` and ``exits`` are one for all stages or one for each; the other options are the
+    decisions of that name. ``channels`` None is 24, times ``width``; where the official code leaves
+    the stem at 24 itself (1.5x with 3 or 8 groups), so does this. Raises SpaceError for options
+    that no network has.
     """
     if channels is None:
         channels = 16 if width == 1.5 and groups in (3, 8) else 24
     choices: dict[str, Option] = {
         "stem": stem,
         "groups": groups,
-        "width": float(width) if type(width) is int else width,
+        "width": width,
         "shuffle": shuffle,
         "channels": channels,
         "bottleneck": bottleneck,
         "head": head,
     }
-    depths, places = _per_stage("units", units), _per_stage("exits", exits)
+    depths = for_each("units", units, len(STAGES), "stage")
+    places = for_each("exits", exits, len(STAGES), "stage")
     for stage, depth, place in zip(STAGES, depths, places, strict=True):
         scope = f"stage{stage}."
         choices |= {scope + "units": depth, scope + "kernel": kernel, scope + "exits": place}
     return SHUFFLENET.point(choices)
-
-
-def _per_stage(name: str, given: Sequence[Any]) -> Sequence[Any]:
-    if not isinstance(given, list | tuple) or len(given) != len(STAGES):
-        raise SpaceError(f"{name} cannot be {given!r}: one for each of {len(STAGES)} stages")
-    return given
 
 
 def _published() -> Mapping[str, Architecture]:

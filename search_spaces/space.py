@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
@@ -148,10 +148,13 @@ class SearchSpace(ABC):
             for d in self.decisions
         }
 
-    def widths(self, architecture: Architecture) -> tuple[Decision, ...]:
-        """Return the active decisions that are channel counts or multipliers of them."""
-        chosen = architecture.decisions()
-        return tuple(d for d in self.decisions_for(chosen) if d.width and d.name in chosen)
+    def widths(self, architecture: Architecture, fine: bool = False) -> tuple[Decision, ...]:
+        """Return the active decisions that are channel counts or multipliers of them.
+
+        ``fine``: those too that a multiplier among them covers.
+        """
+        active = [d for d in self.decisions_for(architecture.decisions()) if d.name in architecture]
+        return tuple(d for d in active if d.width or (fine and d.fine_width))
 
     def scaled(self, architecture: Architecture, factor: float) -> Architecture:
         """Multiply every active width, as far as its domain goes; the other decisions stay.
@@ -257,7 +260,8 @@ class SearchSpace(ABC):
         if decision.has(value):
             return decision.option(value)
         if widened and decision.admits(value):
-            return value
+            domain = decision.domain
+            return float(cast(float, value)) if domain and domain.kind == "float" else value
         options = ", ".join(_shown(option) for option in decision.options)
         beyond = (
             f"; a fixed network may have {decision.domain}" if widened and decision.domain else ""

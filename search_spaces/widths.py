@@ -14,12 +14,9 @@ def scaled_value(decision: Decision, value: Option, factor: float) -> Option:
     """Multiply a width and bring it back into what the decision admits.
 
     Whole numbers are rounded half up and stay above zero, multipliers are rounded to four
-    significant digits; "8-16-32" is scaled part by part.
+    significant digits.
     """
-    if isinstance(value, str):
-        parts = [max(1, _half_up(int(part) * factor)) for part in value.split("-")]
-        return fitted(decision, "-".join(map(str, parts)))
-    if isinstance(value, bool) or value is None:
+    if not _is_number(value):
         return value
     if isinstance(value, int) and not (decision.domain and decision.domain.kind == "float"):
         return fitted(decision, max(1, _half_up(value * factor)))
@@ -56,7 +53,7 @@ def _is_number(value: Option) -> TypeGuard[int | float]:
 
 def refuse_factor(factor: float) -> None:
     """Raise SpaceError for a factor that no width is multiplied by."""
-    if isinstance(factor, bool) or not _LEAST <= factor <= 1 / _LEAST:
+    if not _is_number(factor) or not _LEAST <= factor <= 1 / _LEAST:
         raise SpaceError(
             f"a width factor cannot be {factor!r}: a number from {_LEAST:g} to {1 / _LEAST:g}"
         )

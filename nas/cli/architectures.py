@@ -20,7 +20,6 @@ Arch = Annotated[
         metavar="ARCH", help="A config file, RUN:TRIAL (or RUN:best), or a published network."
     ),
 ]
-SUFFIXES = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,8 @@ def find(text: str, out: Path) -> Found:
 
     Raises UserError where nothing has that name, and what reading the file or the run raises.
     """
+    from nas.documents import SUFFIXES
+
     if Path(text).suffix.lower() in SUFFIXES or Path(text).is_file():
         return _in_file(Path(text))
     run, colon, trial = text.rpartition(":")

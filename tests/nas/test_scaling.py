@@ -100,12 +100,10 @@ def test_the_own_size_is_the_network_itself() -> None:
 def test_scaled_widths_are_rounded_half_up_within_their_domain() -> None:
     whole = Decision("channels", (16, 8), domain=Domain("int", 2, 40), width=True)
     share = Decision("width", (1.0, 0.5), domain=Domain("float", 0.1, 4), width=True)
-    factors = Decision("growth", ("8",), domain=Domain("factors"), width=True)
     fixed = Decision("filters", (16, 32), width=True)
     assert [scaled_value(whole, 5, f) for f in (0.5, 0.7, 0.01, 100.0)] == [3, 4, 2, 40]
     assert [scaled_value(share, 1.0, f) for f in (1 / 3, 0.01, 100.0)] == [0.3333, 0.1, 4.0]
     assert scaled_value(share, 1, 0.5) == 0.5
-    assert scaled_value(factors, "8-16-1", 0.3) == "2-5-1"
     assert scaled_value(fixed, 16, 1.7) == 32
     assert [nearest_option(whole, v) for v in (9, 13, True, "wide", None)] == [8, 16, 16, 16, 16]
 

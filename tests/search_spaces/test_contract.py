@@ -79,8 +79,11 @@ def test_json_round_trip(space: SearchSpace) -> None:
 def facts(space: SearchSpace, architecture: Any) -> Any:
     """Return operators with shapes, how the blocks connect, parameters, and what training adds."""
     graph = space.blocks(architecture, IMAGE, CLASSES)
-    wiring = tuple(node.inputs for node in graph.nodes)
-    side_heads = [(repr(node.spec.module()), node.inputs) for node in graph.auxiliary]
+    place = {"x": -1} | {node.name: index for index, node in enumerate(graph.nodes)}
+    wiring = [[place[name] for name in node.inputs] for node in graph.nodes]
+    side_heads = [
+        (repr(node.spec.module()), [place[n] for n in node.inputs]) for node in graph.auxiliary
+    ]
     return operators(graph), wiring, costs(graph), side_heads
 
 

@@ -1,6 +1,7 @@
-"""How the official code of MSDNet and RANet writes its options: data sets and lists of factors."""
+"""Options of the builders of published networks: how papers and official code write them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from search_spaces.architecture import Option
 from search_spaces.errors import SpaceError
@@ -32,3 +33,24 @@ def factors(name: str, given: Factors) -> list[int]:
     if not found or not whole or min(found) < 1:
         raise SpaceError(f"{name} cannot be {given!r}: whole numbers from 1, as in 1-2-4")
     return found
+
+
+def for_each(name: str, given: Any, count: int, noun: str = "block") -> Sequence[Any]:
+    """Return the option ``name`` for each of ``count`` blocks: one for all, or a list of them.
+
+    Raises SpaceError for a list of another length. What is in it, the space's decisions check.
+    """
+    if isinstance(given, str | int | float) or given is None:
+        return [given] * count
+    if not isinstance(given, list | tuple) or len(given) != count:
+        raise SpaceError(f"{name} cannot be {given!r}: one for all or for each {noun} ({count})")
+    return given
+
+
+def counts_of(name: str, given: Any, most: int, noun: str = "block") -> Sequence[Any]:
+    """Return a list with one entry a block. Raises SpaceError unless it is 1 to ``most`` long."""
+    if not isinstance(given, list | tuple) or not 1 <= len(given) <= most:
+        raise SpaceError(
+            f"{name} cannot be {given!r}: whole numbers, one for each {noun}, {most} at most"
+        )
+    return given
