@@ -93,7 +93,10 @@ def describe(
 
 def check_shape(image: Image, classes: int) -> None:
     """Raise UserError for an image shape or a number of classes that no network can have."""
-    if len(image) != 3 or min(image) < 1:
-        raise UserError(f"image {image}: expected channels, height and width, such as (3, 32, 32)")
-    if classes < 2:
-        raise UserError(f"classes {classes}: a classifier has at least 2")
+    sizes = image if isinstance(image, list | tuple) else ()
+    if len(sizes) != 3 or not all(type(size) is int and size >= 1 for size in sizes):
+        raise UserError(
+            f"image {image!r}: expected channels, height and width, such as (3, 32, 32)"
+        )
+    if type(classes) is not int or classes < 2:
+        raise UserError(f"classes {classes!r}: a classifier has at least 2")

@@ -60,6 +60,8 @@ def destination(asked: str | None, name: str, force: bool) -> Path:
     A folder is what is one already, ends in "/" or has no suffix. Raises UserError for a suffix
     other than .yaml, .yml and .json, a file that exists, unless ``force``, and a missing folder.
     """
+    if asked == "":
+        raise UserError("'' is no file name; give a file (.yaml, .json) or a folder")
     path = Path(asked or ".")
     if path.is_dir() or not path.suffix or str(asked).endswith("/"):
         path /= f"{name}.yaml"

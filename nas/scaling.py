@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from search_spaces.space import SearchSpace
 
 MEASUREMENTS = 8  # of one latency target; the widths between them follow the law they show
+_HOPELESS = 0.5  # of the target: the end of the widths is no answer to what was asked
 _CLOSE = 0.01  # of the target latency: nearer than what a measurement repeats
 _MACS = re.compile(r"([0-9]+(?:\.[0-9]*)?(?:e[0-9]{1,2})?|\.[0-9]+)\s*([kmgt]?)")
 _PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
@@ -185,8 +186,18 @@ def _to_macs(at: _At, architecture: "Architecture", target: float) -> Scaling:
     widths = WidthSearch(at.space, architecture, at.macs)
     found = widths.nearest(target)
     below, above = (None if side is None else side.macs for side in widths.around(target))
+    _refuse_unreachable(target, below, above)
     reached = Reached("macs", target, found.macs, below, above)
     return _scaling(at, architecture, found.architecture, reached)
+
+
+def _refuse_unreachable(target: float, below: int | None, above: int | None) -> None:
+    """Raise UserError for a target that even the narrowest or the widest network is far from."""
+    for known, other, end in ((above, below, "least"), (below, above, "most")):
+        if known is not None and other is None and abs(known / target - 1) > _HOPELESS:
+            raise UserError(
+                f"{target:,.0f} MACs cannot be reached by widths: the {end} is {known:,}"
+            )
 
 
 def _to_latency(
@@ -252,7 +263,7 @@ def _scaling(
     reached: Reached | None = None,
     times: dict[str, float] | None = None,
 ) -> Scaling:
-    names = [d.name for d in at.space.widths(before)]
+    names = [d.name for d in at.space.widths(before, fine=True)]
     return Scaling(
         architecture=after,
         image=at.image,

@@ -49,12 +49,9 @@ def find(start: str, space: "SearchSpace") -> tuple[StartingPoint, ...]:
     """
     if start == NONE:
         return ()
-    if start == PUBLISHED:
-        points = [StartingPoint(name, a, named=False) for name, a in space.published.items()]
-        if not points:
-            raise UserError(f"start {PUBLISHED}: space {space.name} has no published networks")
-    else:
-        points = [_named(word, space) for word in words(start)]
+    points: list[StartingPoint] = []
+    for word in words(start):
+        points += _published(space) if word == PUBLISHED else [_named(word, space)]
     found: dict[str, StartingPoint] = {}
     for point in points:
         found.setdefault(point.architecture.key, point)
@@ -108,7 +105,7 @@ def words(start: str) -> list[str]:
 
 def absolute(start: str) -> str:
     """Return the same networks from any working directory."""
-    if start in (NONE, PUBLISHED):
+    if start == NONE:
         return start
     return ",".join(str(Path(w).absolute()) if _is_file(w) else w for w in words(start))
 
@@ -132,6 +129,12 @@ def load(folder: Path, space: "SearchSpace") -> tuple[StartingPoint, ...]:
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is missing or damaged ({error!r})") from None
+
+
+def _published(space: "SearchSpace") -> list[StartingPoint]:
+    if not space.published:
+        raise UserError(f"start {PUBLISHED}: space {space.name} has no published networks")
+    return [StartingPoint(name, a, named=False) for name, a in space.published.items()]
 
 
 def _named(word: str, space: "SearchSpace") -> StartingPoint:

@@ -203,10 +203,7 @@ class MnasNet(SearchSpace):
 
     @cached_property
     def published(self) -> Mapping[str, Architecture]:
-        """The MnasNets of the paper, its code and torchvision, and MobileNetV2; widths at the end.
-
-        MnasNet-A2 and -A3 are not here: the paper does not print them.
-        """
+        """The MnasNets and MobileNetV2; the paper does not print MnasNet-A2 and -A3."""
         networks = {f"mnasnet-{name}": mnasnet(name) for name in ("a1", "b1", "small")}
         for width in (0.35, 0.5, 0.75, 1.4):
             networks[f"mnasnet-a1-{width}"] = mnasnet("a1", width)
@@ -236,6 +233,7 @@ class MnasNet(SearchSpace):
 
 
 MNASNET = MnasNet()
+_FIRST: dict[str, Option] = {d.name: d.options[0] for d in MNASNET.decisions}
 
 
 # The published networks ---------------------------------------------------------------------------
@@ -289,7 +287,7 @@ def mnasnet(
         choices |= {"stem": 8, "dropout": 0.0}
     if (name, conventions) != ("small", "torch"):
         choices["block1.skip"] = "none"
-    return MNASNET.point(_first_options() | choices)
+    return MNASNET.point(_FIRST | choices)
 
 
 def mobilenet_v2(width: float = 1.0) -> Architecture:
@@ -298,8 +296,4 @@ def mobilenet_v2(width: float = 1.0) -> Architecture:
     Raises SpaceError for a width that no network has.
     """
     own: dict[str, Option] = {"width": width, "conventions": "torch", "activation": "relu6"}
-    return MNASNET.point(_first_options() | own | {"features_width": "grown"})
-
-
-def _first_options() -> dict[str, Option]:
-    return {decision.name: decision.options[0] for decision in MNASNET.decisions}
+    return MNASNET.point(_FIRST | own | {"features_width": "grown"})

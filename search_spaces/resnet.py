@@ -234,7 +234,7 @@ def _units(
 ) -> tuple[str, Sequence[int]]:
     """Return the kind of unit, and how many of them each stage has."""
     if (depth is None) == (blocks is None):
-        raise SpaceError("a ResNet has either a depth or blocks, not both")
+        raise SpaceError("a ResNet has either a depth or blocks: give exactly one")
     if unit not in (None, *UNITS):
         raise SpaceError(f"unit cannot be {unit!r}: choose from {', '.join(UNITS)}")
     if blocks is not None:
@@ -244,7 +244,8 @@ def _units(
     if stem == "cifar":
         layers = 9 if unit == "bottleneck" else 6
         if type(depth) is not int or depth <= 2 or depth % layers != 2:
-            raise SpaceError(f"depth cannot be {depth!r}: {layers}n+2 on CIFAR")
+            known = ", ".join(map(str, IMAGENET_DEPTHS))
+            raise SpaceError(f"depth cannot be {depth!r}: {layers}n+2 on CIFAR, else {known}")
         return "basic" if unit is None else unit, [depth // layers] * 3
     if type(depth) is not int or depth not in IMAGENET_DEPTHS:
         known = ", ".join(map(str, IMAGENET_DEPTHS))

@@ -267,7 +267,8 @@ class SearchSpace(ABC):
             f"; a fixed network may have {decision.domain}" if widened and decision.domain else ""
         )
         raise SpaceError(
-            f"{self.name}: {decision.name} cannot be {_shown(value)}: choose from {options}{beyond}"
+            f"{self.name}: {decision.name} cannot be {_refused(decision, value)}: "
+            f"choose from {options}{beyond}"
         )
 
     def _refuse_unknown(
@@ -279,6 +280,12 @@ class SearchSpace(ABC):
             close = get_close_matches(str(unknown[0]), names, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise SpaceError(f"{self.name} has no decision {unknown[0]!r}{hint}")
+
+
+def _refused(decision: Decision, value: Option) -> str:
+    """The bad value; a text in quotes where numbers are wanted."""
+    texts = all(isinstance(option, str) for option in decision.options)
+    return _shown(value) if texts or not isinstance(value, str) else repr(value)
 
 
 def _shown(option: Option) -> str:

@@ -1,6 +1,7 @@
 """ARCH on the command line: a config file, ``RUN:TRIAL``, or the name of a published network."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,6 +48,8 @@ def find(text: str, out: Path) -> Found:
     run, colon, trial = text.rpartition(":")
     if colon:
         return _in_run(run, trial, out)
+    if text and (out / text).is_dir():
+        raise UserError(f"{text!r} names a run or a folder: give {text}:best, or a trial's number")
     return _published(text)
 
 
@@ -77,4 +80,9 @@ def _published(name: str) -> Found:
         if name in space.published:
             return Found(space.published[name])
         known += space.published
-    raise plugins.unknown("config file, RUN:TRIAL or published network", name, tuple(known))
+    close = get_close_matches(name, known, n=3)
+    hint = f", did you mean {' or '.join(map(repr, close))}?" if close else ""
+    raise UserError(
+        f"no config file, RUN:TRIAL or published network {name!r}{hint} "
+        "(nas spaces SPACE lists the published ones)"
+    )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nas.cli.architectures import Arch, find
-from nas.cli.output import cell, show_json, show_table, show_text
+from nas.cli.output import cell, say, show_json, show_table, show_text
 from nas.cli.values import RUNS, Classes, Device, Image, Json, Out, Runtime
 from nas.cli.values import image as read_image
 from nas.description import Description
@@ -41,6 +41,9 @@ def describe(
         classes or found.classes or 100,
         plugins.runtime(runtime, device) if latency else None,
     )
+    if found.image is None and (image is None or classes is None) and not as_json:
+        shown = "x".join(map(str, described.image))
+        say(f"for {shown} images of {described.classes} classes; --image and --classes give others")
     table = None
     if operators:
         table = operator_table(found.architecture, described.image, described.classes)

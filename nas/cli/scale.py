@@ -91,6 +91,7 @@ def _config(scaled: "Scaling", found: Found) -> "Config":
         decisions=given["decisions"],
         widened=tuple(given.get("widened", ())),
         image=scaled.image,
+        classes=tuple(str(number) for number in range(scaled.classes)),  # nobody named them
     )
     known = found.config
     if known is None or (found.image, found.classes) != (scaled.image, scaled.classes):

@@ -84,7 +84,8 @@ def _options(decision: "Decision") -> str:
 def _condition(decision: "Decision") -> str:
     if decision.condition is None:
         return "always"
-    wanted = " or ".join(map(_word, decision.condition.options))
+    words = [_word(option) for option in decision.condition.options]
+    wanted = " or ".join(words) if len(words) <= 3 else f"{words[0]}, {words[1]} ... {words[-1]}"
     return f"{decision.condition.decision} is {wanted}"
 
 

@@ -82,8 +82,13 @@ def test_msdnet_meets_any_target_within_three_percent(target: float) -> None:
     assert only_widths_changed(scaled, BATCH_4)
 
 
-def test_below_the_smallest_network_the_smallest_is_given() -> None:
-    scaled = scale(BATCH_4, target_macs=1000)
+def test_what_no_width_comes_near_is_refused() -> None:
+    with pytest.raises(UserError, match="1,000 MACs cannot be reached by widths: the least is 4,0"):
+        scale(BATCH_4, target_macs=1000)
+
+
+def test_a_little_below_the_smallest_network_the_smallest_is_given() -> None:
+    scaled = scale(BATCH_4, target_macs=3e6)
     assert scaled.reached is not None
     assert scaled.reached.below is None
     assert scaled.reached.above == scaled.after.macs

@@ -136,7 +136,7 @@ def test_more_blocks_than_are_searched_can_be_named() -> None:
         ({"bottleneck": True}, "bottleneck cannot be True"),
         ({"compression": 0.0}, "compression cannot be 0.0"),
         ({"compression": 1.5}, "compression cannot be 1.5"),
-        ({"compression": "half"}, "compression cannot be half"),
+        ({"compression": "half"}, "compression cannot be 'half'"),
         ({"stem": "mnist"}, "stem cannot be mnist: choose from cifar, imagenet"),
         ({"exits": ("end",)}, r"exits cannot be \('end',\): one for all or for each block \(4\)"),
         ({"exits": ("7", "none", "none", "none")}, "exits cannot be '7': the block has 6 layers"),

@@ -262,7 +262,7 @@ def test_mobilenet_v2_is_as_large_as_torchvisions_at_any_width(width: float) -> 
         (("a1", 0), "width cannot be 0"),
         (("a1", True), "width cannot be True"),
         (("a1", float("nan")), "width cannot be nan"),
-        (("a1", "1.0"), "width cannot be 1.0"),
+        (("a1", "1.0"), "width cannot be '1.0'"),
         (("a1", 1.0, "keras"), "conventions cannot be keras: choose from official"),
     ],
 )

@@ -45,7 +45,7 @@ def test_official_options_may_be_written_as_on_the_official_command_line() -> No
         ({"nBlocks": 0}, "nBlocks cannot be 0"),
         ({"nBlocks": True}, "nBlocks cannot be True"),
         ({"nBlocks": 10**9}, "a whole number from 1 to 200"),
-        ({"base": "a"}, "layers cannot be a"),
+        ({"base": "a"}, "layers cannot be 'a'"),
         ({"nBlocks": 3, "step": "a", "stepmode": "lin_grow"}, "step cannot be 'a'"),
         ({"grFactor": [1.5, 2, 4]}, r"grFactor cannot be \[1.5, 2, 4\]"),
         ({"bnFactor": "1-0-4"}, "bnFactor cannot be '1-0-4'"),

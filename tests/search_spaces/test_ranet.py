@@ -43,7 +43,7 @@ def test_official_options_may_be_written_as_on_the_official_command_line() -> No
     [
         ({"data": "mnist"}, "data cannot be 'mnist': choose from cifar10, cifar100, imagenet"),
         ({"data": None}, "data cannot be None"),
-        ({"nBlocks": "a"}, "blocks cannot be a"),
+        ({"nBlocks": "a"}, "blocks cannot be 'a'"),
         ({"nBlocks": True}, "blocks cannot be True"),
         ({"nBlocks": -1}, "blocks cannot be -1"),
         ({"nBlocks": 0, "block_step": 0}, "blocks cannot be 0 unless a later"),

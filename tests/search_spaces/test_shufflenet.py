@@ -229,7 +229,7 @@ def test_published_networks_are_the_papers_and_the_official_codes() -> None:
         ({"groups": 5}, "groups cannot be 5: choose from 3, 1, 2, 4, 8"),
         ({"groups": True}, "groups cannot be True"),
         ({"width": 0}, "width cannot be 0: .* a number from 0.05 to 8"),
-        ({"width": "1x"}, "width cannot be 1x"),
+        ({"width": "1x"}, "width cannot be '1x'"),
         ({"width": True}, "width cannot be True"),
         ({"width": float("nan")}, "width cannot be nan"),
         ({"shuffle": 1}, "shuffle cannot be 1"),
