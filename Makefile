@@ -24,7 +24,7 @@ search: $(VENV)/ready
 
 test: $(VENV)/ready-test
 	@echo 'Left out by selection: tests marked slow, browser, postgres (run one kind with: $(VENV)/bin/pytest -m slow)'
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
 lint: $(VENV)/ready-test
 	$(VENV)/bin/ruff check .
