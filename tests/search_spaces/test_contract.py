@@ -263,10 +263,12 @@ def test_weights_come_from_the_seed_alone(space: SearchSpace) -> None:
 def errors(space: SearchSpace) -> dict[str, Mapping[str, Any]]:
     whole = sampled(space, 1)[0].to_json()
     first = space.decisions[0].name
+    texts = all(isinstance(option, str) for option in space.decisions[0].options)
+    nonsense = "nonsense" if texts else "'nonsense'"  # quoted where numbers are wanted
     chosen = whole["decisions"]
     return {
         "no decision 'colour'": whole | {"decisions": chosen | {"colour": "red"}},
-        f"{first} cannot be nonsense": whole | {"decisions": chosen | {first: "nonsense"}},
+        f"{first} cannot be {nonsense}": whole | {"decisions": chosen | {first: "nonsense"}},
         f"{first} cannot be [1]": whole | {"decisions": chosen | {first: [1]}},
         f"'{first}' is missing": whole
         | {"decisions": {k: chosen[k] for k in chosen if k != first}},
