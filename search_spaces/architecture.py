@@ -48,6 +48,11 @@ class Domain:
         return f"{noun} from {self.low:g} to {self.high:g}"
 
 
+def whole(high: int = 100_000, low: int = 1) -> Domain:
+    """Return the whole numbers up to ``high``, from 1 or ``low``: channels, layers and the like."""
+    return Domain("int", low, high)
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """One choice of a search space.

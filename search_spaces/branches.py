@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from search_spaces.blocks import BlockSpec
 from search_spaces.conv_norm import ConvNorm
+from search_spaces.residual import Serial
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,13 +22,9 @@ class Branches(BlockSpec):
 
     def module(self) -> "nn.Module":
         """Build the paths: [batch, in, h, w] to [batch, sum of the paths' channels, h', w']."""
-        from torch import nn
-
         from search_spaces.layers import ParallelPaths
 
-        return ParallelPaths(
-            nn.Sequential(*(spec.module() for spec in path)) for path in self.paths
-        )
+        return ParallelPaths(Serial(path).module() for path in self.paths)
 
 
 def channels_after(path: Path, channels: int) -> int:

@@ -47,10 +47,10 @@ def for_each(name: str, given: Any, count: int, noun: str = "block") -> Sequence
     return given
 
 
-def counts_of(name: str, given: Any, most: int, noun: str = "block") -> Sequence[Any]:
+def counts_of(name: str, given: Any, most: int) -> Sequence[Any]:
     """Return a list with one entry a block. Raises SpaceError unless it is 1 to ``most`` long."""
     if not isinstance(given, list | tuple) or not 1 <= len(given) <= most:
         raise SpaceError(
-            f"{name} cannot be {given!r}: whole numbers, one for each {noun}, {most} at most"
+            f"{name} cannot be {given!r}: whole numbers, one for each block, {most} at most"
         )
     return given

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option
+from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option, whole
 from search_spaces.blocks import BlockGraph, BlockSpec, Image
 from search_spaces.builder_options import counts_of, for_each
 from search_spaces.chain import Chain
@@ -123,10 +123,6 @@ def _dense_block(chain: Chain, choice: Mapping[str, Any], block: int) -> None:
 # The decisions -----------------------------------------------------------------------------------
 
 
-def _whole(low: int, high: int = 100_000) -> Domain:
-    return Domain("int", low, high)
-
-
 def decisions_of(blocks: int) -> tuple[Decision, ...]:
     """Return the decisions of networks of at most ``blocks`` blocks."""
     scopes = [f"block{block}." for block in range(1, blocks + 1)]
@@ -134,9 +130,9 @@ def decisions_of(blocks: int) -> tuple[Decision, ...]:
     conditions = [None, *exist[1:]]
     return (
         Decision("stem", ("cifar", "imagenet"), "first convolution: 3x3, or 7x7/2 and max-pool"),
-        Decision("channels", (24, 16, 32), "of the first convolution", None, _whole(1), width=True),
+        Decision("channels", (24, 16, 32), "of the first convolution", None, whole(), width=True),
         Decision("compression", (0.5, 0.75, 1.0), "of transitions", None, Domain("float", 0.01, 1)),
-        Decision("blocks", (3, 2, 4), "each at its own resolution", None, _whole(1, _BLOCKS)),
+        Decision("blocks", (3, 2, 4), "each at its own resolution", None, whole(_BLOCKS)),
         *(
             decision
             for scope, condition in zip(scopes, conditions, strict=True)
@@ -148,16 +144,16 @@ def decisions_of(blocks: int) -> tuple[Decision, ...]:
 
 def _block_decisions(scope: str, condition: Condition | None) -> list[Decision]:
     return [
-        Decision(scope + "layers", (6, 4, 8), "layers", condition, _whole(1, _LAYERS)),
+        Decision(scope + "layers", (6, 4, 8), "layers", condition, whole(_LAYERS)),
         Decision(
-            scope + "growth", (12, 8, 6), "channels a layer adds", condition, _whole(1), width=True
+            scope + "growth", (12, 8, 6), "channels a layer adds", condition, whole(), width=True
         ),
         Decision(
             scope + "bottleneck",
             (4, 2, 0),
             "channels of the 1x1 convolution before, times the growth; 0: no such convolution",
             condition,
-            _whole(0, 64),
+            whole(64, low=0),
         ),
     ]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import ClassVar, Literal, cast
 
-from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option
+from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option, whole
 from search_spaces.blocks import BlockGraph, Image
 from search_spaces.builder_options import Factors, factors, stem_and_head
 from search_spaces.conv_op import CONV_OPS, SQUEEZED_FIRST
@@ -23,25 +23,21 @@ _BLOCKS = 200  # no network may have more
 # The decisions -----------------------------------------------------------------------------------
 
 
-def _whole(high: int = 100_000) -> Domain:
-    return Domain("int", 1, high)
-
-
 def global_decisions(max_scales: int) -> list[Decision]:
     """Return the decisions that hold for the whole network."""
     decisions = [
         Decision("stem", ("conv3", "conv7-pool"), "first convolution: 3x3, or 7x7/2 and max-pool"),
         Decision(
-            "scales", (3, 2, 1, 4), "parallel resolutions, each half the last", None, _whole(8)
+            "scales", (3, 2, 1, 4), "parallel resolutions, each half the last", None, whole(8)
         ),
-        Decision("channels", (16, 8), "of the first layer's scale 1", None, _whole(), width=True),
-        Decision("growth_rate", (6, 4, 8), "channels a layer adds", None, _whole(), width=True),
+        Decision("channels", (16, 8), "of the first layer's scale 1", None, whole(), width=True),
+        Decision("growth_rate", (6, 4, 8), "channels a layer adds", None, whole(), width=True),
     ]
     for scale in range(1, max_scales + 1):
         reached = Condition("scales", tuple(range(scale, max_scales + 1))) if scale > 1 else None
         options = _GROWTH_FACTORS[min(scale, len(_GROWTH_FACTORS)) - 1]
         about = f"width of scale {scale} relative to the first"
-        decisions.append(Decision(f"growth_factor.{scale}", options, about, reached, _whole(64)))
+        decisions.append(Decision(f"growth_factor.{scale}", options, about, reached, whole(64)))
     return [
         *decisions,
         Decision(
@@ -55,9 +51,7 @@ def global_decisions(max_scales: int) -> list[Decision]:
         Decision(
             "head", ("conv128", "conv", "conv64", "conv32", "pool"), "classifier of the exits"
         ),
-        Decision(
-            "blocks", (3, 2, 4, 5), "each ends where an exit may stand", None, _whole(_BLOCKS)
-        ),
+        Decision("blocks", (3, 2, 4, 5), "each ends where an exit may stand", None, whole(_BLOCKS)),
     ]
 
 
@@ -145,7 +139,7 @@ class MultiScale(SearchSpace):
     def _block_decisions(self, block: int, extent: "_Extent") -> list[Decision]:
         scope, depths = f"block{block}.", tuple(range(1, extent.layers + 1))
         exists = Condition("blocks", tuple(range(block, extent.blocks + 1))) if block > 1 else None
-        decisions = [Decision(scope + "layers", (2, 1, 3), "layers", exists, _whole(400))]
+        decisions = [Decision(scope + "layers", (2, 1, 3), "layers", exists, whole(400))]
         if block < extent.blocks:
             followed = Condition("blocks", tuple(range(block + 1, extent.blocks + 1)))
             decisions.append(Decision(scope + "exit", (True, False), "exit at its end", followed))

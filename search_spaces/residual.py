@@ -66,7 +66,7 @@ class EveryPixel(BlockSpec):
 
 @dataclass(frozen=True, slots=True)
 class Serial(BlockSpec):
-    """Blocks one after another, as one block: the body of a residual unit."""
+    """Blocks one after another, as one block: a residual unit's body, a path beside others."""
 
     specs: tuple[BlockSpec, ...]
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar, cast
 
-from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option
+from search_spaces.architecture import Architecture, Condition, Decision, Domain, Option, whole
 from search_spaces.blocks import BlockGraph, BlockSpec, Image
 from search_spaces.builder_options import for_each
 from search_spaces.chain import Chain
@@ -97,10 +97,6 @@ UNITS = ("basic", "bottleneck")
 _STAGES = (3, 4)
 
 
-def _whole(high: int) -> Domain:
-    return Domain("int", 1, high)
-
-
 def _decisions() -> tuple[Decision, ...]:
     scopes = [f"stage{stage}." for stage in range(1, max(_STAGES) + 1)]
     exist = [Condition("stages", (4,)) if scope == "stage4." else None for scope in scopes]
@@ -110,7 +106,7 @@ def _decisions() -> tuple[Decision, ...]:
             decision
             for scope, condition in zip(scopes, exist, strict=True)
             for decision in (
-                Decision(scope + "blocks", (2, 1, 3), "residual units", condition, _whole(400)),
+                Decision(scope + "blocks", (2, 1, 3), "residual units", condition, whole(400)),
                 Decision(scope + "kernel", (3, 5), "size of the middle kernel", condition),
             )
         ),
@@ -125,8 +121,8 @@ def _global_decisions() -> list[Decision]:
         Decision("stem", STEMS, "first convolution: 3x3, or 7x7/2 and max-pool"),
         Decision("unit", UNITS, "two 3x3 convolutions, or 1x1-3x3-1x1"),
         Decision("shortcut", ("pad", "projection"), "where shapes change: option A or B"),
-        Decision("width", (16, 8, 24), "channels of stage 1", None, _whole(most), width=True),
-        Decision("groups", (1, 4, 8), "cardinality (ResNeXt)", bottleneck, _whole(most)),
+        Decision("width", (16, 8, 24), "channels of stage 1", None, whole(most), width=True),
+        Decision("groups", (1, 4, 8), "cardinality (ResNeXt)", bottleneck, whole(most)),
         Decision("hidden", (1.0, 2.0), "bottlenecks, times the stage's width", bottleneck, ratio),
         Decision("stages", _STAGES, "resolutions, each half the last"),
     ]

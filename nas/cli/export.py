@@ -5,18 +5,15 @@ from typing import Annotated, Literal
 import typer
 
 from nas.cli.output import show_json, show_text
-from nas.cli.values import RUNS, Json, Out, Run
+from nas.cli.values import RUNS, Force, Json, Out, Output, Run
 
 
 def export(
     run: Run,
     trial: Annotated[str, typer.Option(help="Number of the trial, or best.")] = "best",
     form: Annotated[Literal["config"], typer.Option("--format", help="What to write.")] = "config",
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="PATH", help="File (.yaml, .json), or folder."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
+    output: Output = None,
+    force: Force = False,
     out: Out = RUNS,
     as_json: Json = False,
 ) -> None:

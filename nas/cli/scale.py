@@ -6,7 +6,7 @@ import typer
 
 from nas.cli.architectures import Arch, Found, find
 from nas.cli.output import cell, show_json, show_table, show_text
-from nas.cli.values import RUNS, Classes, Device, Image, Json, Out, Runtime
+from nas.cli.values import RUNS, Classes, Device, Force, Image, Json, Out, Output, Runtime
 from nas.cli.values import image as read_image
 
 if TYPE_CHECKING:
@@ -29,11 +29,8 @@ def scale(
         str | None,
         typer.Option(metavar="TIME", help="Latency of the last exit, such as 3ms; measured."),
     ] = None,
-    output: Annotated[
-        str | None,
-        typer.Option("-o", "--output", metavar="PATH", help="File (.yaml, .json), or folder."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file of that name.")] = False,
+    output: Output = None,
+    force: Force = False,
     image: Image = None,
     classes: Classes = None,
     device: Device = "cpu",

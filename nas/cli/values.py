@@ -20,6 +20,11 @@ Image = Annotated[
 Classes = Annotated[
     int | None, typer.Option(min=2, help="Number of classes. Default: its own, or 100.")
 ]
+Output = Annotated[
+    str | None,
+    typer.Option("-o", "--output", metavar="PATH", help="File (.yaml, .json), or folder."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace a file of that name.")]
 Device = Annotated[str, typer.Option(help="Where the latency is measured.")]
 Runtime = Annotated[str, typer.Option(help="What runs the network: torch or macs.")]
 
