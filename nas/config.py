@@ -41,15 +41,23 @@ class Preprocessing(_Part):
 
 
 class Exits(_Part):
-    """The exit policy: an image leaves at the first exit as sure as its threshold."""
+    """The exit policy: an image leaves at the first exit as sure as its threshold.
+
+    `temperatures`, one an exit, divide the logits before the softmax; None is 1 for all.
+    """
 
     thresholds: Annotated[tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1)]
     found: str
+    temperatures: tuple[Annotated[float, Field(gt=0)], ...] | None = None
 
     @model_validator(mode="after")
     def _last_takes_all(self) -> Self:
         if self.thresholds[-1] != 0.0:
             raise ValueError("the last threshold must be 0.0, everybody has left there")
+        if self.temperatures is not None and len(self.temperatures) != len(self.thresholds):
+            raise ValueError(
+                f"{len(self.temperatures)} temperatures for {len(self.thresholds)} thresholds"
+            )
         return self
 
 
@@ -70,10 +78,10 @@ class Metrics(_Part):
 
 
 class Provenance(_Part):
-    """Where the network comes from."""
+    """Where the network comes from: a trial of a search, or (no trial) a full training."""
 
     run: str
-    trial: Annotated[int, Field(ge=0)]
+    trial: Annotated[int, Field(ge=0)] | None = None
     seed: int
     versions: dict[str, str]
     data: dict[str, Any]
@@ -82,8 +90,9 @@ class Provenance(_Part):
 class Config(_Part):
     """An architecture and, where it was exported from a run, everything known about it.
 
-    `image` is (channels, height, width), `classes` the names in the order of the outputs. Only
-    the first four keys must be there, so that a hand-written architecture is a config too.
+    `image` is (channels, height, width), `classes` the names in the order of the outputs,
+    `weights` the name of a safetensors file in the config's own folder. Only the first four keys
+    must be there, so that a hand-written architecture is a config too.
     """
 
     schema_version: Annotated[int, Field(ge=1, le=SCHEMA_VERSION)]
@@ -98,6 +107,7 @@ class Config(_Part):
     metrics: Metrics | None = None
     recipe: dict[str, Any] | None = None
     provenance: Provenance | None = None
+    weights: Annotated[str, Field(pattern=r"^[^/\\]+\.safetensors$")] | None = None
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Self:

@@ -18,17 +18,20 @@ from nas.errors import UserError
 class HeldOut:
     """How sure and how right every exit was on every held-out image.
 
-    `confidence` is the largest softmax probability, float16 [images, exits]; `correct` says
-    whether that class was the true one, bool [images, exits]. Other dtypes are converted, both
-    arrays become read-only copies. Raises ValueError for other shapes, no image, no exit, or a
-    confidence that is no probability (NaN among them).
+    `confidence` is the largest softmax probability, [images, exits]: float16 as trials store it,
+    else float64; `correct` says whether that class was the true one, bool [images, exits]. Other
+    dtypes are converted, both arrays become read-only copies. Raises ValueError for other shapes,
+    no image, no exit, or a confidence that is no probability (NaN among them).
     """
 
-    confidence: npt.NDArray[np.float16]
+    confidence: npt.NDArray[np.floating]
     correct: npt.NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        confidence = np.array(self.confidence, dtype=np.float16)
+        stored = np.asarray(self.confidence).dtype == np.float16
+        confidence: npt.NDArray[np.floating] = np.array(
+            self.confidence, dtype=np.float16 if stored else np.float64
+        )
         correct = np.array(self.correct, dtype=np.bool_)
         if confidence.ndim != 2 or confidence.size == 0 or confidence.shape != correct.shape:
             raise ValueError(
@@ -55,7 +58,11 @@ class HeldOut:
     def save(self, path: Path) -> None:
         """Write a .npz (float16 and uint8); whoever reads `path` sees all of it or nothing."""
         buffer = io.BytesIO()
-        np.savez_compressed(buffer, confidence=self.confidence, correct=self.correct.view(np.uint8))
+        np.savez_compressed(
+            buffer,
+            confidence=self.confidence.astype(np.float16),
+            correct=self.correct.view(np.uint8),
+        )
         atomic.write(path, buffer.getvalue())
 
     @classmethod

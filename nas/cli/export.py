@@ -19,7 +19,7 @@ def export(
 ) -> None:
     """Write a network of a run as a config file that rebuilds it exactly."""
     from nas.config import save
-    from nas.export import config_of, destination
+    from nas.exports.config import config_of, destination
     from nas.results import record
     from nas.run import open_run
 

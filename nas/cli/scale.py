@@ -44,7 +44,7 @@ def scale(
     """
     from nas import plugins, scaling
     from nas.config import save
-    from nas.export import destination
+    from nas.exports.config import destination
 
     if image is not None:
         read_image(image)  # a mistake in it is said before the network is looked for

@@ -86,17 +86,42 @@ def _grid(exits: int) -> FloatArray:
     return np.stack([geometric_shares(float(2.0**octave), exits) for octave in _OCTAVES])
 
 
+def midway(confidence: FloatArray, thresholds: FloatArray) -> FloatArray:
+    """Thresholds [policies, exits] that part `confidence` [images, exits] as the given ones do.
+
+    Each moves down, halfway to the next less sure image: the image that was the threshold itself
+    then stays on its side when another batch size or runtime rounds its confidence otherwise.
+    """
+    moved = thresholds.copy()
+    for k, sure in enumerate(confidence.T):
+        levels = np.concatenate([[0.0], np.unique(sure)])
+        inside = (thresholds[:, k] > 0) & (thresholds[:, k] <= 1)
+        at = np.searchsorted(levels, thresholds[inside, k])
+        below = levels[at - 1]
+        middle = (below + thresholds[inside, k]) / 2
+        moved[inside, k] = np.where(middle > below, middle, thresholds[inside, k])
+    return moved
+
+
+def thresholds_for(held_out: HeldOut, shares: FloatArray) -> FloatArray:
+    """Thresholds [policies, exits] with which `shares` of the images leave, for a running network.
+
+    Those of `quota_thresholds`, moved off the images they were found on: float32 for confidences
+    stored in float16, else float64.
+    """
+    if held_out.confidence.dtype == np.float16:
+        # In float32, where numpy sorts and compares many times faster than in float16.
+        found = quota_thresholds(held_out.confidence.astype(np.float32), shares)
+        return between_float16(found.astype(np.float16))
+    return midway(held_out.confidence, quota_thresholds(held_out.confidence, shares))
+
+
 def candidate_thresholds(held_out: HeldOut) -> FloatArray:
-    """Thresholds found on `held_out`, float32 [policies, exits], one row per recipe."""
+    """Thresholds found on `held_out`, [policies, exits], one row per recipe."""
     fixed = _fixed(held_out.exits)
     if held_out.exits == 1:
         return fixed
-    found = between_float16(
-        # In float32, where numpy sorts and compares many times faster than in float16.
-        quota_thresholds(held_out.confidence.astype(np.float32), _grid(held_out.exits)).astype(
-            np.float16
-        )
-    )
+    found = thresholds_for(held_out, _grid(held_out.exits))
     return np.concatenate([fixed[:-1], found, fixed[-1:]])
 
 

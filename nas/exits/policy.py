@@ -75,10 +75,12 @@ class Tally:
 def tally(held_out: HeldOut, thresholds: FloatArray) -> Tally:
     """Apply `thresholds` [policies, exits] to every image of `held_out`."""
     policies, exits = thresholds.shape
-    # Compared in float32: numpy would round a threshold such as 0.9998 to a float16 of 1.0.
-    confidence = np.ascontiguousarray(held_out.confidence.T, np.float32)
+    # Stored float16 is compared in float32, where thresholds are exact: in float16 numpy would
+    # round one such as 0.9998 to 1.0.
+    exact = np.float32 if held_out.confidence.dtype == np.float16 else np.float64
+    confidence = np.ascontiguousarray(held_out.confidence.T, exact)
     correct = np.ascontiguousarray(held_out.correct.T)
-    limits = thresholds.astype(np.float32)
+    limits = thresholds.astype(exact)
     left = np.zeros((policies, exits), np.int64)
     right = np.zeros(policies, np.int64)
     stays = np.ones((policies, held_out.images), np.bool_)

@@ -1,18 +1,48 @@
-"""How sure and how right every exit is on images it was not trained on."""
+"""What every exit answers to images it was not trained on, and how sure and right it is."""
 
 from contextlib import nullcontext
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from nas.data.augment import normalise
 from nas.data.dataset import Split
+from nas.exits.confidence import judged
 from nas.measurement import HeldOut
 from nas.training.errors import TrainingDiverged
 from nas.training.train import Pause, channels_last, one_thread
 from search_spaces.network import StagedNetwork
 
 BATCH = 128
+
+
+def answers(
+    network: StagedNetwork,
+    split: Split,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    pause: Pause = nullcontext,
+    device: str = "cpu",
+) -> Tensor:
+    """The logits of every exit, float32 [images, exits, classes], on the CPU.
+
+    The network is left in evaluation mode on `device`. pause: as in `train`, entered around every
+    batch.
+
+    Raises:
+        TrainingDiverged: an exit answers with something that is no finite number.
+    """
+    logits = []
+    channels_last(network.eval().to(device))
+    with one_thread(), torch.inference_mode():
+        for start in range(0, len(split), BATCH):
+            with pause():
+                x = normalise(split.images[start : start + BATCH], mean, std)
+                x = x.contiguous(memory_format=torch.channels_last).to(device)
+                logits.append(torch.stack(network(x), dim=1).float().cpu())
+            _check_finite(logits[-1])
+    return torch.cat(logits)
 
 
 def evaluate(
@@ -25,29 +55,14 @@ def evaluate(
 ) -> HeldOut:
     """Largest softmax value (float16) and correctness of each exit, both [images, exits].
 
-    The network is left in evaluation mode on `device`. pause: as in `train`, entered around every
-    batch.
-
     Raises:
-        TrainingDiverged: an exit answers with something that is no finite number.
+        TrainingDiverged: as `answers`.
     """
-    confidence, correct = [], []
-    channels_last(network.eval().to(device))
-    with one_thread(), torch.inference_mode():
-        for start in range(0, len(split), BATCH):
-            rows = slice(start, start + BATCH)
-            with pause():
-                x = normalise(split.images[rows], mean, std)
-                x = x.contiguous(memory_format=torch.channels_last).to(device)
-                stacked = torch.stack(network(x), dim=1).cpu()
-            _check_finite(stacked)
-            sure, answers = stacked.softmax(dim=2).max(dim=2)
-            confidence.append(sure.half().numpy())
-            correct.append((answers == split.labels[rows, None]).numpy())
-    return HeldOut(np.concatenate(confidence), np.concatenate(correct))
+    exact = judged(answers(network, split, mean, std, pause, device), split.labels)
+    return HeldOut(exact.confidence.astype(np.float16), exact.correct)
 
 
-def _check_finite(logits: torch.Tensor) -> None:
+def _check_finite(logits: Tensor) -> None:
     finite = torch.isfinite(logits).all(dim=2).all(dim=0)
     if not finite.all():
         wrong = int((~finite).nonzero()[0])

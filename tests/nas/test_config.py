@@ -125,7 +125,7 @@ def test_unknown_keys_are_named_with_what_exists(tmp_path):
     said = _refused(_saved(tmp_path, clases=["a", "b"]))
     assert said.startswith("unknown key 'clases'; there are schema_version, space, version, deci")
     said = _refused(_saved(tmp_path, exits={"thresholds": [0.0], "found": "x", "extra": 1}))
-    assert said == "unknown key 'exits.extra'; there are thresholds, found"
+    assert said == "unknown key 'exits.extra'; there are thresholds, found, temperatures"
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def test_a_threshold_parts_unrounded_confidences_as_the_rounded_ones():
 
 
 def test_an_image_stored_as_certain_reaches_the_threshold_when_it_runs():
-    facts = HeldOut(np.full((40, 2), 0.9999), np.ones((40, 2), bool))  # stored as 1.0
+    facts = HeldOut(np.full((40, 2), 0.9999, np.float16), np.ones((40, 2), bool))
     assert float(facts.confidence.max()) == 1.0
     for policy in candidates(facts):
         leaves_early = policy.thresholds[0] <= 1.0
