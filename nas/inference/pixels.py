@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, config: "Config") -> Tensor:
-    """Pixels uint8 [channels, height, width] of an image file: resized and cropped as `config` says.
+    """Pixels uint8 [channels, height, width] of an image file, resized and cropped by `config`.
 
     Raises:
         UserError: it is no image that can be read.
