@@ -11,7 +11,8 @@ from nas.data.dataset import Split
 from nas.exits.confidence import judged
 from nas.measurement import HeldOut
 from nas.training.errors import TrainingDiverged
-from nas.training.steps import Pause, channels_last, threads as torch_threads
+from nas.training.steps import Pause, channels_last
+from nas.training.steps import threads as torch_threads
 from search_spaces.network import StagedNetwork
 
 BATCH = 128

@@ -78,8 +78,10 @@ class Recipe:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Recipe":
         """The recipe that `to_json` wrote; UserError on an unknown or missing key."""
-        given = checked(cls, data, "recipe")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in given.items()})
+        given: dict[str, Any] = checked(cls, data, "recipe")
+        for name, value in given.items():
+            given[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**given)
 
 
 Checks = dict[str, tuple[bool, str]]
@@ -88,7 +90,7 @@ Checks = dict[str, tuple[bool, str]]
 def _numbers(recipe: Recipe) -> Checks:
     """Whether each number is right, and what it must be, by field."""
     r = recipe
-    least = 0 < r.momentum if r.optimiser == "sgd" and r.nesterov else 0 <= r.momentum
+    least = r.momentum > 0 if r.optimiser == "sgd" and r.nesterov else r.momentum >= 0
     return {
         "epochs": (r.epochs >= 1, "1 or more"),
         "batch_size": (r.batch_size >= 2, "2 or more"),

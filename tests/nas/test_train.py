@@ -18,8 +18,8 @@ from nas.errors import UserError
 from nas.training.batches import batches_of, shuffled
 from nas.training.errors import TrainingDiverged
 from nas.training.evaluate import evaluate
-from nas.training.recipe import Recipe, short_recipe
 from nas.training.optimisers import parameter_groups
+from nas.training.recipe import Recipe, short_recipe
 from nas.training.steps import hasten_norms
 from nas.training.train import Trained, train
 from nas.training.weights import load_bytes, to_bytes
