@@ -55,10 +55,12 @@ class Outcome:
 class Listener:
     """What a training tells, and asks before every batch.
 
-    check: may raise to end the training there. batch: (epoch, batch of it from 1, batches).
+    check: may raise to end the training there. found: the epochs that a checkpoint has, before it
+    goes on. batch: (epoch, batch of it from 1, batches).
     """
 
     check: Callable[[], None] = lambda: None
+    found: Callable[[tuple[Epoch, ...]], None] = lambda epochs: None
     batch: Callable[[int, int, int], None] = lambda epoch, batch, batches: None
     epoch: Callable[[Epoch], None] = lambda epoch: None
 
@@ -188,6 +190,7 @@ class _Full:
         terms.refuse_other(found.terms, self.terms, self.folder)
         self.steps.load(found.state)
         self.epochs, self.best = list(found.epochs), found.best
+        self.listener.found(found.epochs)
         curves.write(self.folder, self.epochs)
         if self.best == len(self.epochs):  # killed, perhaps, before these were written
             with self.steps.averaged():

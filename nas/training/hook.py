@@ -67,6 +67,22 @@ def load(path: Path) -> Hook:
     )
 
 
+def try_out(hook: Hook, exits: int, classes: int) -> None:
+    """Call the functions once with made-up answers, so that mistakes show before any training.
+
+    Raises:
+        UserError: as they would in training.
+    """
+    labels = torch.arange(2 * classes) % classes
+    generator = torch.Generator().manual_seed(0)
+    if hook.loss is not None:
+        logits = torch.randn(exits, len(labels), classes, generator=generator, requires_grad=True)
+        hook.loss(list(logits.unbind()), labels)
+    if hook.metric is not None:
+        answers = torch.randint(classes, (len(labels), exits), generator=generator)
+        hook.metric(answers, labels, classes)
+
+
 def _checked_loss(path: Path, function: Callable[..., Any]) -> OwnLoss:
     def loss(logits: list[Tensor], labels: Tensor) -> Tensor:
         given = _guarded(path, "loss failed", lambda: function(logits, labels))
