@@ -10,7 +10,7 @@ import typer
 
 from controllers.errors import ControllerError
 from latency.errors import LatencyError
-from nas.cli import describe, export, runs, scale, search, spaces
+from nas.cli import describe, evaluate, export, runs, scale, search, spaces
 from nas.cli.output import say
 from nas.errors import UserError
 from search_spaces.errors import SpaceError
@@ -33,6 +33,7 @@ app.command("runs")(runs.runs)
 app.command("status")(runs.status)
 app.command("trials")(runs.trials)
 app.command("pareto")(runs.pareto)
+app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 
 
