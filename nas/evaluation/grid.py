@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 COLUMNS = 8
 ROWS = 100  # classes; a picture of a thousand rows is none
-_SIDE, _GAP, _LABEL, _TEXT = 64, 4, 150, 14  # pixels
+_SIDE, _GAP, _TEXT = 64, 4, 14  # pixels
+_LEAST = 560  # wide enough for the title
 _LETTERS = 18  # that fit beside the images
 
 
@@ -35,8 +36,9 @@ def grid(
     shown = classes[:ROWS]
     step = _SIDE + _GAP
     top = 2 * _TEXT + _GAP
-    size = (_LABEL + COLUMNS * step + _GAP, top + len(shown) * step)
-    picture = Image.new("RGB", size, "white")
+    left = 3 * _GAP + int(max(font.getlength(_short(name)) for name in shown))
+    size = (left + COLUMNS * step, top + len(shown) * step)
+    picture = Image.new("RGB", (max(size[0], _LEAST), size[1]), "white")
     pen = ImageDraw.Draw(picture)
     pen.text((_GAP, _TEXT // 2), title, "black", font)
     of_class = labels.numpy()
@@ -47,7 +49,7 @@ def grid(
             tile = Image.fromarray(_pixels(images[number].numpy()))
             # Small images show their pixels; larger ones are scaled down smoothly.
             how = Image.Resampling.BILINEAR if tile.width > _SIDE else Image.Resampling.NEAREST
-            picture.paste(tile.resize((_SIDE, _SIDE), how), (_LABEL + column * step, y))
+            picture.paste(tile.resize((_SIDE, _SIDE), how), (left + column * step, y))
     drawn = BytesIO()
     picture.save(drawn, format="PNG")
     return drawn.getvalue()

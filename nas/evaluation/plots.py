@@ -94,7 +94,7 @@ def _drawn(figure: "Figure", panels: "Sequence[Axes]") -> bytes:
     from matplotlib.ticker import EngFormatter
 
     panels[0].xaxis.set_major_formatter(EngFormatter(sep=""))
-    panels[0].legend(loc="best", frameon=False)
+    panels[0].legend(loc="lower right", frameon=False)
     drawn = BytesIO()
     # Without dates and random names the same evaluation gives the same file.
     with rc_context({"svg.hashsalt": "nas"}):

@@ -7,6 +7,7 @@ import numpy as np
 from nas.errors import UserError
 from nas.evaluation.cost import ExitCost
 from nas.exits import ExitPolicy, always, budgeted_policy, latest_within, score
+from nas.exits.budget import figure
 from nas.exits.candidates import thresholds_for
 from nas.measurement import HeldOut
 from nas.scaling import macs
@@ -38,10 +39,10 @@ def within(asked: tuple[float, str], cost: ExitCost) -> ExitPolicy:
     exit = latest_within(each, most)
     if exit is None:
         raise UserError(
-            f"no exit within {most:,.4g} {unit}: the first one takes {each[0]:,.4g} {unit}"
+            f"no exit within {figure(most, unit)}: the first one takes {figure(each[0], unit, up=True)}"
         )
     policy = always(exit, len(each))
-    return ExitPolicy(policy.thresholds, f"{policy.found}, the last within {most:,.4g} {unit}")
+    return ExitPolicy(policy.thresholds, f"{policy.found}, the last within {figure(most, unit)}")
 
 
 def within_on_average(asked: tuple[float, str], cost: ExitCost, held_out: HeldOut) -> ExitPolicy:

@@ -6,6 +6,7 @@ Here the shares are proportional to r^k with r = 1-q over (0, infinity): the pap
 spend more than the mean cost of the exits. Costs are of any unit: MACs, milliseconds.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import product
 
@@ -66,10 +67,10 @@ def budgeted_policy(
     exits = held_out.exits
     if not budget >= each[0]:
         raise UserError(
-            f"a budget of {_figure(budget, unit)} an image is below the first exit's: "
-            f"at least {_figure(float(each[0]), unit)}"
+            f"a budget of {figure(budget, unit)} an image is too little: "
+            f"the first exit takes {figure(float(each[0]), unit, up=True)}"
         )
-    told = f"budget {_figure(budget, unit)}"
+    told = f"budget {figure(budget, unit)}"
     if budget >= each[-1]:
         return ExitPolicy((NEVER,) * (exits - 1) + (0.0,), f"{told}, never exit early")
     if budget == each[0]:
@@ -174,5 +175,11 @@ def _checked(cost: Sequence[float]) -> Costs:
     return each
 
 
-def _figure(value: float, unit: str) -> str:
-    return f"{value:.4g}{' ' if unit else ''}{unit}"
+def figure(value: float, unit: str = "", up: bool = False) -> str:
+    """A cost to four digits, as a person reads it; `up`: never less than it is."""
+    prefix = "M" if value >= 1e6 else ""
+    scaled = value / 1e6 if prefix else value
+    if up and math.isfinite(scaled) and scaled > 0:
+        digit = 10.0 ** (math.floor(math.log10(scaled)) - 3)
+        scaled = math.ceil(scaled / digit - 1e-9) * digit
+    return f"{scaled:.4g}{prefix} {unit}".rstrip()
