@@ -10,7 +10,7 @@ import typer
 
 from controllers.errors import ControllerError
 from latency.errors import LatencyError
-from nas.cli import describe, export, runs, scale, search, spaces, train
+from nas.cli import describe, evaluate, export, runs, scale, search, spaces, train
 from nas.cli.output import say
 from nas.errors import UserError
 from search_spaces.errors import SpaceError
@@ -34,6 +34,7 @@ app.command("status")(runs.status)
 app.command("trials")(runs.trials)
 app.command("pareto")(runs.pareto)
 app.command("train")(train.train)
+app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
 
 

@@ -6,7 +6,9 @@ Here the shares are proportional to r^k with r = 1-q over (0, infinity): the pap
 spend more than the mean cost of the exits. Costs are of any unit: MACs, milliseconds.
 """
 
+import math
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +20,7 @@ from nas.exits.policy import ExitPolicy, FloatArray, tally
 from nas.measurement import HeldOut
 
 Costs = npt.NDArray[np.float64]
-_CLOSE = 0.002  # of the budget: what refining r may leave unspent before single images are moved
+_CLOSE = 0.005  # of the budget: what refining r may leave before single thresholds are raised
 _OCTAVES = 80.0  # log2 r of the widest search: shares of 2^-80 are none, of any number of images
 _POINTS, _ROUNDS = 33, 4
 
@@ -65,10 +67,10 @@ def budgeted_policy(
     exits = held_out.exits
     if not budget >= each[0]:
         raise UserError(
-            f"a budget of {_figure(budget, unit)} an image is below the first exit's: "
-            f"at least {_figure(float(each[0]), unit)}"
+            f"a budget of {figure(budget, unit)} an image is too little: "
+            f"the first exit takes {figure(float(each[0]), unit, up=True)}"
         )
-    told = f"budget {_figure(budget, unit)}"
+    told = f"budget {figure(budget, unit)}"
     if budget >= each[-1]:
         return ExitPolicy((NEVER,) * (exits - 1) + (0.0,), f"{told}, never exit early")
     if budget == each[0]:
@@ -117,7 +119,7 @@ class _Search:
         for _ in range(_ROUNDS):
             found = thresholds_for(self.held_out, shares_of(at, self.held_out.exits))
             best = self._best(found)
-            if self.unspent(found[best]) < _CLOSE / 10:
+            if self.unspent(found[best]) < _CLOSE / 20:
                 break
             at = np.linspace(at[best], at[best + 1], _POINTS)
         return float(at[best]), found[best], found[best + 1]
@@ -126,17 +128,19 @@ class _Search:
         """Thresholds that spend more of the budget than those of any r, or as much.
 
         Where many are equally sure, a small change of r moves all of them. An image's cost never
-        falls as any one threshold rises, so each in turn becomes the highest that is affordable.
+        falls as any one threshold rises, so each in turn becomes the highest that is affordable:
+        from those of the nearest r, and where that is not enough from further ones.
         """
         never = np.full(self.held_out.exits, NEVER)
         never[-1] = 0.0
         early = range(self.held_out.exits - 1)
         rows = [starts[0]]
-        for start in (*starts, never):
-            rows += [self._raised(start, order) for order in (early, early[::-1])]
-        raised = np.stack(rows)
-        best: FloatArray = between_images(self.held_out, raised)[self._best(raised)]
-        return best
+        for start, order in product((*starts, never), (early[::-1], early)):
+            rows.append(self._raised(start, order))
+            if self.unspent(rows[-1]) <= _CLOSE:
+                break
+        best: FloatArray = rows[self._best(np.stack(rows))]
+        return between_images(self.held_out, best[None]).reshape(-1)
 
     def _best(self, thresholds: FloatArray) -> int:
         """The row of `thresholds` that spends most without exceeding the budget."""
@@ -171,5 +175,11 @@ def _checked(cost: Sequence[float]) -> Costs:
     return each
 
 
-def _figure(value: float, unit: str) -> str:
-    return f"{value:.4g}{' ' if unit else ''}{unit}"
+def figure(value: float, unit: str = "", up: bool = False) -> str:
+    """A cost to four digits, as a person reads it; `up`: never less than it is."""
+    prefix = "M" if value >= 1e6 else ""
+    scaled = value / 1e6 if prefix else value
+    if up and math.isfinite(scaled) and scaled > 0:
+        digit = 10.0 ** (math.floor(math.log10(scaled)) - 3)
+        scaled = math.ceil(scaled / digit - 1e-9) * digit
+    return f"{scaled:.4g}{prefix} {unit}".rstrip()

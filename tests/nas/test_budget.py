@@ -18,7 +18,7 @@ from nas.exits import (
     score,
     single_threshold,
 )
-from nas.exits.budget import shares_of, solve_ratio
+from nas.exits.budget import figure, shares_of, solve_ratio
 from nas.exits.candidates import thresholds_for
 from nas.exits.leaving import easy, exits_taken, hard, right
 from nas.measurement import HeldOut
@@ -88,8 +88,10 @@ def test_the_nominal_cost_is_the_budget(cost, part) -> None:
     assert shares @ np.array(cost) == pytest.approx(budget, rel=1e-9)
 
 
-@pytest.mark.parametrize("exits", [2, 3, 5, 11])
-@pytest.mark.parametrize("kind", ["even", "growing", "uneven"])
+KINDS = [(2, "uneven"), (3, "even"), (5, "growing"), (8, "uneven"), (11, "growing"), (11, "even")]
+
+
+@pytest.mark.parametrize(("exits", "kind"), KINDS)
 @pytest.mark.parametrize("gap", [1.0, 4.0, 10.0])
 def test_what_is_spent_is_the_budget(exits, kind, gap) -> None:
     facts, cost = answered(2000, exits, gap, exits), costs_of(kind, exits)
@@ -149,8 +151,16 @@ def test_the_ends_of_the_budgets() -> None:
         assert "never exit early" in policy.found
     assert spent(budgeted_policy(facts, cost, 1.0), facts, cost) == 1.0
     for budget in (0.99, 0.0, -1.0, float("nan")):
-        with pytest.raises(UserError, match="at least 1 ms"):
+        with pytest.raises(UserError, match="the first exit takes 1 ms"):
             budgeted_policy(facts, cost, budget, "ms")
+
+
+def test_the_least_possible_that_is_said_is_enough() -> None:
+    assert figure(1_169_664.0, "MACs") == "1.17M MACs"
+    assert figure(1.23456, "ms") == "1.235 ms"
+    assert figure(1.23412, "ms", up=True) == "1.235 ms"
+    assert figure(1_234_111.0, "MACs", up=True) == "1.235M MACs"
+    assert figure(20.0, up=True) == "20"
 
 
 def test_costs_that_are_none_are_refused() -> None:
