@@ -47,7 +47,7 @@ from nas.exits import NEVER
 from nas.exits.candidates import geometric_shares, thresholds_for
 from nas.exits.confidence import judged
 from nas.exits.policy import tally
-from nas.inference.execution import classify, masked
+from nas.inference.execution import classify, classify_many, masked
 from nas.inference.pixels import prepared
 from nas.inference.trained import Trained, open_trained
 from nas.measurement import HeldOut
