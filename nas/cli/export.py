@@ -72,13 +72,16 @@ def _folder(
         checks = trained_folder.write(trained, path)
     for each in checks:
         differences = ", ".join(f"{value:.1e}" for value in each.difference)
-        say(f"{each.images} images: logits differ by at most {differences} (exit by exit)")
+        say(f"{each.images} images: logits differ by at most {differences}, exit by exit")
     if len(checks) == 1:
         say("the data that the network was trained on are not here: checked on random images only")
     return {
         "path": str(path),
         **_origin(trained.config),
-        "differences": [{"images": c.images, "max_abs": list(c.difference)} for c in checks],
+        "differences": [
+            {"images": c.images, "max_abs": list(c.difference), "relative": c.relative}
+            for c in checks
+        ],
     }
 
 

@@ -1,6 +1,6 @@
 """Whether an export answers as the network itself does."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,10 +27,14 @@ Answer = Callable[[Images], Logits]
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """Over some images, the largest absolute difference of a logit at each exit."""
+    """Over some images, the largest absolute difference of a logit at each exit.
+
+    relative: that difference over the largest logit of the exit, of the exit where it is largest.
+    """
 
     images: str
     difference: tuple[float, ...]
+    relative: float
 
 
 def agreement(trained: "Trained", answer: Answer) -> Iterator[Agreement]:
@@ -46,8 +50,8 @@ def agreement(trained: "Trained", answer: Answer) -> Iterator[Agreement]:
         if not np.isfinite(expected).all():
             raise UserError(f"the network answers {name} images with no finite number")
         # One image alone as well, so that the size of the batch is none that was written down.
-        pairs = ((answer(images), expected), (answer(images[:1]), expected[:, :1]))
-        yield Agreement(f"{len(images)} {name}", _compared(pairs, name))
+        found = [answer(images) - expected, answer(images[:1]) - expected[:, :1]]
+        yield _agreed(f"{len(images)} {name}", np.concatenate(found, axis=1), expected)
 
 
 def eager(trained: "Trained", images: Images) -> Logits:
@@ -58,18 +62,16 @@ def eager(trained: "Trained", images: Images) -> Logits:
     return logits
 
 
-def _compared(pairs: Sequence[tuple[Logits, Logits]], name: str) -> tuple[float, ...]:
-    worst = [0.0] * len(pairs[0][1])
-    for found, expected in pairs:
-        for k, (a, b) in enumerate(zip(found, expected, strict=True)):
-            difference = float(np.abs(a - b).max())
-            if not difference <= ALLOWED * float(np.abs(b).max()):
-                raise UserError(
-                    f"exit {k + 1} of the export differs by {difference:.3g} on {name} images, "
-                    f"more than {ALLOWED:g} of the largest logit: nothing is written"
-                )
-            worst[k] = max(worst[k], difference)
-    return tuple(worst)
+def _agreed(images: str, differences: Logits, expected: Logits) -> Agreement:
+    worst = np.abs(differences).max(axis=(1, 2))
+    relative = worst / np.abs(expected).max(axis=(1, 2)).clip(min=np.finfo(np.float32).tiny)
+    for k, (found, share) in enumerate(zip(worst.tolist(), relative.tolist(), strict=True), 1):
+        if not share <= ALLOWED:
+            raise UserError(
+                f"exit {k} of the export differs by {found:.2g} on {images} images, {share:.2g} of "
+                f"its largest logit; {ALLOWED:g} is allowed: nothing is written"
+            )
+    return Agreement(images, tuple(worst.tolist()), float(relative.max()))
 
 
 def _real(trained: "Trained") -> Iterator[tuple[str, Images]]:

@@ -4,7 +4,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,11 +47,13 @@ is at least the exit's threshold. config.yaml describes the network to nas.
 def require() -> None:
     """Raise UserError, with the command that installs it, where ONNX is not installed."""
     for name in NEEDED:
-        if find_spec(name) is None:
+        try:
+            import_module(name)
+        except ImportError:
             raise UserError(
                 f"--format onnx needs {name}, which is not installed: "
                 "pip install 'nas-platform[export]'"
-            )
+            ) from None
 
 
 def write(

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from nas.onnx_runner.policy import StageFile
-from search_spaces.network import StagedBlocks
+from search_spaces.blocks import IMAGE
+from search_spaces.network import StagedBlocks, run_nodes
 
 if TYPE_CHECKING:
     from search_spaces.network import StagedNetwork
@@ -22,19 +23,21 @@ if TYPE_CHECKING:
 OPSET = 17
 
 
-class _New(nn.Module):
+class _Part(nn.Module):
     """A stage without the tensors that it only hands on: whoever runs it has them already."""
 
     def __init__(self, stage: StagedBlocks) -> None:
         super().__init__()
         self.stage, graph = stage, stage.stage
-        given = {*graph.inputs, graph.exit}
-        self.places = [i for i, name in enumerate(graph.outputs, 1) if name not in given]
-        self.names = [graph.outputs[i - 1] for i in self.places]
+        read = {graph.exit, *(name for node in graph.nodes for name in node.inputs)}
+        self.inputs = tuple(name for name in graph.inputs if name in read)
+        handed_on = {*graph.inputs, graph.exit}
+        self.outputs = tuple(name for name in graph.outputs if name not in handed_on)
 
-    def forward(self, *state: Tensor) -> tuple[Tensor, ...]:
-        outputs = self.stage(*state)
-        return (outputs[0], *(outputs[i] for i in self.places))
+    def forward(self, *given: Tensor) -> tuple[Tensor, ...]:
+        values = dict(zip(self.inputs, given, strict=True))
+        run_nodes(self.stage.stage.nodes, self.stage.blocks, values)
+        return tuple(values[name] for name in (self.stage.stage.exit, *self.outputs))
 
 
 def write(network: "StagedNetwork", image: tuple[int, int, int], to: Path) -> Iterator[StageFile]:
@@ -42,28 +45,26 @@ def write(network: "StagedNetwork", image: tuple[int, int, int], to: Path) -> It
 
     The first axis of every tensor is the batch, of any size. The network is in evaluation mode.
     """
-    state: tuple[Tensor, ...] = (torch.zeros(2, *image),)
-    for index, stage in enumerate(network.stages):
+    known = {IMAGE: torch.zeros(2, *image)}
+    for index, stage in enumerate(network.stages, 1):
         assert isinstance(stage, StagedBlocks) and not stage.training
-        part = _New(stage)
-        found = StageFile(
-            file=f"stage{index + 1}.onnx",
-            inputs=network.state_names(index),
-            logits=stage.stage.exit,
-            outputs=tuple(part.names),
-        )
-        _export(part, state, found, to / found.file)
+        part = _Part(stage).eval()
+        found = StageFile(f"stage{index}.onnx", part.inputs, stage.stage.exit, part.outputs)
+        given = tuple(known[name] for name in part.inputs)
         with torch.no_grad():
-            state = stage(*state)[1:]
+            _export(part, given, found, to / found.file)
+            known |= zip((found.logits, *found.outputs), part(*given), strict=True)
         yield found
 
 
 def _export(part: nn.Module, state: tuple[Tensor, ...], found: StageFile, path: Path) -> None:
     outputs = [found.logits, *found.outputs]
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter itself
+        # That numbers of channels, which blocks compare, are written down as they are.
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
         torch.onnx.export(
-            part.eval(),
+            part,
             state,
             path,
             input_names=list(found.inputs),

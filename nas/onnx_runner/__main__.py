@@ -3,13 +3,13 @@
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .errors import InputError
 from .images import found
-from .runner import Runner
+from .runner import Prediction, Runner
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,14 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         runner = Runner(given.folder, given.threads)
         rows = []
         for path in found(given.images):
-            seen = runner.predict(path, given.deadline)
-            rows.append({"image": str(path)} | asdict(seen) | {"exit": seen.exit + 1})
+            rows.append(row(path, runner.predict(path, given.deadline), len(runner.thresholds)))
             if not given.json:
-                print(
-                    f"{path}: {seen.name}, confidence {seen.confidence:.4f}, "
-                    f"exit {seen.exit + 1} of {len(runner.thresholds)}, {seen.milliseconds:.2f} ms",
-                    flush=True,
-                )
+                print(line(rows[-1]), flush=True)
     except InputError as error:
         return _refuse(str(error))
     except ImportError as error:
@@ -34,6 +29,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         print(json.dumps(rows, indent=2))
     return 0
+
+
+def row(path: Path, seen: Prediction, exits: int) -> dict[str, Any]:
+    """What is known of one image, as JSON values; exits counted from 1."""
+    return {
+        "image": str(path),
+        "class": seen.name,
+        "index": seen.answer,
+        "confidence": seen.confidence,
+        "exit": seen.exit + 1,
+        "exits": exits,
+        "ms": seen.milliseconds,
+    }
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """A `row` for people to read."""
+    shown = "{image}: {class}, confidence {confidence:.4f}, exit {exit} of {exits}, {ms:.2f} ms"
+    return shown.format(**row)
 
 
 def _parser() -> argparse.ArgumentParser:
