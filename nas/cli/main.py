@@ -10,12 +10,13 @@ import typer
 
 from controllers.errors import ControllerError
 from latency.errors import LatencyError
-from nas.cli import describe, export, runs, scale, search, spaces
+from nas.cli import describe, export, predict, runs, scale, search, spaces
 from nas.cli.output import say
 from nas.errors import UserError
+from nas.onnx_runner.errors import InputError
 from search_spaces.errors import SpaceError
 
-MISTAKES = (UserError, SpaceError, ControllerError, LatencyError)
+MISTAKES = (UserError, InputError, SpaceError, ControllerError, LatencyError)
 
 app = typer.Typer(
     name="nas",
@@ -34,6 +35,7 @@ app.command("status")(runs.status)
 app.command("trials")(runs.trials)
 app.command("pareto")(runs.pareto)
 app.command("export")(export.export)
+app.command("predict")(predict.predict)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -62,7 +62,7 @@ def _export(part: nn.Module, state: tuple[Tensor, ...], found: StageFile, path: 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter itself
         # That numbers of channels, which blocks compare, are written down as they are.
-        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        warnings.filterwarnings("ignore", "Converting a tensor to a Python")
         torch.onnx.export(
             part,
             state,

@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         return _refuse(str(error))
     except ImportError as error:
-        return _refuse(f"{error}; pip install {error.name}")
+        return _refuse(f"{error}; pip install onnxruntime")
     if given.json:
         print(json.dumps(rows, indent=2))
     return 0
