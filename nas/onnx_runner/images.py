@@ -35,8 +35,8 @@ def decode(encoded: Path | bytes, name: str, channels: int, size: tuple[int, int
         image = image.resize((width, height), Image.Resampling.BILINEAR)
         top, left = (height - size[0]) // 2, (width - size[1]) // 2
         image = image.crop((left, top, left + size[1], top + size[0]))
-    pixels = np.asarray(image, dtype=np.uint8)
-    return pixels[None] if channels == 1 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+    pixels = np.asarray(image, dtype=np.uint8).reshape(*size, channels)
+    return pixels.transpose(2, 0, 1).copy()  # Pillow's own memory cannot be written to
 
 
 def covering(height: int, width: int, size: tuple[int, int]) -> tuple[int, int]:

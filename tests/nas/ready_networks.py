@@ -20,13 +20,13 @@ PREPROCESSING = Preprocessing(
 )
 
 
-def small_with_exits(space_name: str, samples: int = 8) -> Architecture:
-    """The one of fewest MACs among random architectures of a space with two exits or more."""
+def small_with_exits(space_name: str, exits: int = 2, samples: int = 8) -> Architecture:
+    """The one of fewest MACs among random architectures of a space with enough exits."""
     space, rng = plugins.space(space_name), np.random.default_rng(0)
     found = []
     while len(found) < samples:
         architecture = space.sample(rng)
-        if len((graph := space.blocks(architecture, IMAGE, len(CLASSES))).exits) > 1:
+        if len((graph := space.blocks(architecture, IMAGE, len(CLASSES))).exits) >= exits:
             found.append((costs(graph).macs[-1], architecture.key, architecture))
     return min(found)[2]
 
