@@ -9,9 +9,15 @@ import typer
 
 from nas.cli.output import show_json, show_text
 from nas.cli.values import RUNS, Json, Out, Weights
+from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.onnx_runner.runner import Prediction
+    from nas.inference.predictor import Predictor
+    from nas.inference.trained import Trained
+    from nas.onnx_runner.__main__ import Answer
+
+WARM_UP = 6
+"""Runs on one black image before the first answer; the first of them does not count."""
 
 
 def predict(
@@ -42,24 +48,27 @@ def predict(
     from nas.onnx_runner.__main__ import line, row
     from nas.onnx_runner.images import found
     from nas.settings import latency_ms
+    from nas.training.train import one_thread
 
     limit_ms = None if deadline is None else latency_ms(deadline)
+    if threshold is not None and limit_ms is not None:
+        raise UserError("--threshold and --deadline exclude each other")
     paths = found(images)
-    answer, exits = _opened(source, out, weights, threshold, limit_ms)
     rows = []
-    for path in paths:
-        rows.append(row(path, answer(path), exits))
-        if not as_json:
-            show_text(line(rows[-1]))
+    with one_thread():
+        answer, exits = _opened(source, out, weights, threshold, limit_ms)
+        for path in paths:
+            rows.append(row(path, answer(path), exits))
+            if not as_json:
+                show_text(line(rows[-1]))
     if as_json:
         show_json(rows)
 
 
 def _opened(
     source: str, out: Path, weights: Path | None, threshold: float | None, limit_ms: float | None
-) -> "tuple[Callable[[Path], Prediction], int]":
+) -> "tuple[Callable[[Path], Answer], int]":
     """What answers to an image file, and how many exits it has."""
-    from nas.inference.trained import open_trained
     from nas.onnx_runner.policy import POLICY
     from nas.onnx_runner.runner import Runner
 
@@ -71,11 +80,23 @@ def _opened(
         return lambda path: runner.predict(path, limit_ms), exits
 
     from nas.exits import ExitPolicy
-    from nas.inference.image_files import ImageFiles
+    from nas.inference.trained import open_trained
 
     trained = open_trained(source, out, weights)
     exits = len(trained.policy.thresholds)
     if threshold is not None:
         policy = ExitPolicy((threshold,) * (exits - 1) + (0.0,), f"--threshold {threshold:g}")
         trained = replace(trained, policy=policy)
-    return ImageFiles(trained).predict, exits
+    predictor = _warm(trained)
+    return lambda path: predictor.predict(path, limit_ms), exits
+
+
+def _warm(trained: "Trained") -> "Predictor":
+    """A predictor that knows how long each exit takes on this machine: its slowest of some runs."""
+    import numpy as np
+
+    from nas.inference.predictor import Predictor
+
+    black = np.zeros(trained.image, np.uint8)
+    runs = [[each.elapsed_ms for each in Predictor(trained).exits(black)] for _ in range(WARM_UP)]
+    return Predictor(trained, [max(times) for times in zip(*runs[1:], strict=True)])

@@ -5,11 +5,11 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .errors import InputError
 from .images import found
-from .runner import Prediction, Runner
+from .runner import Runner
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,16 +31,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def row(path: Path, seen: Prediction, exits: int) -> dict[str, Any]:
-    """What is known of one image, as JSON values; exits counted from 1."""
+class Answer(Protocol):
+    """What is known of an answer, whoever gave it; the exit counts from 1."""
+
+    @property
+    def label(self) -> int: ...
+    @property
+    def class_name(self) -> str: ...
+    @property
+    def confidence(self) -> float: ...
+    @property
+    def exit(self) -> int: ...
+    @property
+    def elapsed_ms(self) -> float: ...
+
+
+def row(path: Path, seen: Answer, exits: int) -> dict[str, Any]:
+    """What is known of one image, as JSON values."""
     return {
         "image": str(path),
-        "class": seen.name,
-        "index": seen.answer,
+        "class": seen.class_name,
+        "label": seen.label,
         "confidence": seen.confidence,
-        "exit": seen.exit + 1,
+        "exit": seen.exit,
         "exits": exits,
-        "ms": seen.milliseconds,
+        "ms": seen.elapsed_ms,
     }
 
 

@@ -36,16 +36,17 @@ class Leaving(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one image was answered. exit: from 0.
+    """What an exit (counted from 1) answered, `elapsed_ms` after it was asked.
 
-    milliseconds: of the network alone, without decoding the file and loading stages.
+    label: the place of `class_name` among the classes. elapsed_ms: reading the file included,
+    loading stages not.
     """
 
-    answer: int
-    name: str
+    label: int
+    class_name: str
     confidence: float
     exit: int
-    milliseconds: float
+    elapsed_ms: float
 
 
 class Runner:
@@ -117,32 +118,33 @@ class Runner:
         return np.stack([self._run(k, state) for k in range(len(self.policy.stages))])
 
     def predict(self, path: Path | str, deadline_ms: float | None = None) -> Prediction:
-        """Classify one image file, at the latest `deadline_ms` after it was decoded.
+        """Answer an image file by the thresholds or, given one, as well as a deadline allows.
 
-        A stage whose slowest known run would end after the deadline is not begun; the first exit
-        always answers. The first call with a deadline warms up. Raises InputError where the file
-        is no image.
+        With a deadline, a stage is started only if its slowest run so far would end in time (the
+        first one always), and the thresholds do not count; the first such call warms up. Raises
+        InputError where the file is no image.
         """
-        channels, *size = self.policy.image
-        pixels = decode(Path(path), str(path), channels, (size[0], size[1]))[None]
         if deadline_ms is not None and not self._slowest:
             self.warm_up()
+        channels, *size = self.policy.image
         start = self._clock()
+        pixels = decode(Path(path), str(path), channels, (size[0], size[1]))[None]
         state = {IMAGE: self._prepared(pixels)}
         for k in range(len(self.policy.stages)):
-            if k and deadline_ms is not None:
-                end = self._clock() - start + self._slowest[k]
-                if end * 1e3 > deadline_ms:
-                    break
             start += self._load(k)
             sure, answer = self._judged(k, self._run(k, state))
-            exit_taken = k
-            if self._leaves(k, sure)[0]:
+            elapsed = self._clock() - start
+            if self._is_last(k, sure, elapsed, deadline_ms):
                 break
             state = self._compacted(k + 1, state, None)
-        taken = (self._clock() - start) * 1e3
-        name = self.policy.classes[answer[0]]
-        return Prediction(int(answer[0]), name, float(sure[0]), exit_taken, taken)
+        label = int(answer[0])
+        name = self.policy.classes[label]
+        return Prediction(label, name, float(sure[0]), k + 1, elapsed * 1e3)
+
+    def _is_last(self, k: int, sure: Floats, elapsed: float, deadline_ms: float | None) -> bool:
+        if deadline_ms is None or k == len(self.policy.stages) - 1:
+            return bool(self._leaves(k, sure)[0])
+        return (elapsed + self._slowest[k + 1]) * 1e3 > deadline_ms
 
     def warm_up(self) -> None:
         """Load every stage and time each on one black image."""

@@ -69,6 +69,9 @@ class Told:
     def __init__(self, place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.place, self._capsys = place, capsys
 
+    def opened(self, source: str) -> str:
+        return source if ":" in source else str(self.place / source)
+
     def text(self, *arguments: object, code: int = 0) -> str:
         self._capsys.readouterr()
         out = str(self.place / "results")
@@ -111,9 +114,9 @@ def test_files_get_the_answers_of_an_evaluation(
     found = told.rows(
         place / source if source in ("onnx", "pytorch") else source, *folders, *options
     )
-    assert [row["index"] for row in found] == classes[rows, exits].tolist()
+    assert [row["label"] for row in found] == classes[rows, exits].tolist()
     assert [row["exit"] for row in found] == (exits + 1).tolist()
-    assert [row["class"] for row in found] == [trained.classes[row["index"]] for row in found]
+    assert [row["class"] for row in found] == [trained.classes[row["label"]] for row in found]
     expected = sure[rows, exits].numpy()
     assert np.array([row["confidence"] for row in found]) == pytest.approx(expected, abs=1e-5)
     if share is not None:
@@ -128,8 +131,15 @@ def test_a_line_for_each_image(told: Told) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES)
+def test_a_deadline_says_how_far_images_get(told: Told, source: str) -> None:
+    picture = told.place / "pets/test/bars/00.png"
+    (hurried,) = told.rows(told.opened(source), picture, "--deadline", "1us")
+    (patient,) = told.rows(told.opened(source), picture, "--deadline", "1000000ms")
+    assert (hurried["exit"], patient["exit"]) == (1, patient["exits"])
+
+
+@pytest.mark.parametrize("source", SOURCES)
 def test_mistakes_are_one_line(told: Told, source: str) -> None:
-    opened = told.place / source if source in ("onnx", "pytorch") else source
     picture = told.place / "pets/test/bars/00.png"
     for arguments, said in (
         ((told.place / "none.png",), "no such image file or folder"),
@@ -137,8 +147,9 @@ def test_mistakes_are_one_line(told: Told, source: str) -> None:
         ((told.place / "results",), "no images in it"),
         ((picture, "--deadline", "soon"), "'soon' is not a latency"),
         ((picture, "--threshold", "-1"), "--threshold"),
+        ((picture, "--threshold", "0.5", "--deadline", "5ms"), "exclude each other"),
     ):
-        err = told.text(opened, *arguments, code=2)
+        err = told.text(told.opened(source), *arguments, code=2)
         assert said in err and err.count("\n") == 1
 
 
@@ -149,4 +160,4 @@ def test_a_source_without_weights_is_refused(told: Told, tmp_path: Path) -> None
     assert "no weights; nas train" in told.text(config, picture, code=2)
     weights = told.place / "pytorch" / "weights.safetensors"
     (row,) = told.rows(config, picture, "--weights", weights)
-    assert row["index"] == told.rows("pets:best", picture)[0]["index"]
+    assert row["label"] == told.rows("pets:best", picture)[0]["label"]
