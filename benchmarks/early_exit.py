@@ -1,0 +1,295 @@
+"""Claim: leaving early saves nearly the time that the work left out would have taken.
+
+Run: OMP_NUM_THREADS=1 python -m benchmarks.early_exit TRAINED [--batches 1,8,64,256]
+[--seconds 120] [--clock wall] [-o FILE.md]  (that many seconds per batch size, on one core)
+
+TRAINED: what `nas train` writes, or any config with weights whose data is still there. Policies
+spend a half and a third of the whole network's MACs on the held-out images; timed are the test
+images, in random order. The arms, all in one process and on the same images, take turns batch by
+batch:
+
+- plain: ``network(x)``; stages: the same stage by stage, the time noted after each: T_k(B), what
+  it takes to run a batch of B images statically to exit k
+- 1/2, 1/3: ``classify`` under the two policies; masked: every stage on every image, then the policy
+- streams: ``classify_many`` under the two policies, on the round's batches one after another
+- never: ``classify`` under the policy that lets nobody leave; tested: likewise, but with every
+  exit's confidence tested
+
+A round is as many batches as make 64 images, and at least four. Speed-up is T_K / the time of an
+arm, the bound T_K / sum_k share_k T_k, share_k being the part of the round's images that leave at
+exit k, and the bound of MACs the same with MACs for times. Shown are medians over the rounds of
+these ratios, and for "of the bound" the middle half: what disturbs the machine spoils a round, or
+all arms of it alike. The last columns say what makes ``classify`` slower than its bound, in % of
+its time: stages that run on fewer images than B, and everything outside stages (tests, copies).
+
+``--clock cpu`` counts CPU seconds of the one thread instead: for a machine that others use too.
+"""
+
+import argparse
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from latency.campaign import quiet
+from nas import atomic
+from nas.data.dataset import DataSpec, Split
+from nas.data.load import load, load_test
+from nas.exits import NEVER
+from nas.exits.candidates import geometric_shares, thresholds_for
+from nas.exits.confidence import judged
+from nas.exits.policy import tally
+from nas.inference.execution import classify, classify_many, masked
+from nas.inference.pixels import prepared
+from nas.inference.trained import Trained, open_trained
+from nas.measurement import HeldOut
+from nas.training.evaluate import answers
+from search_spaces.operators import costs
+
+BUDGETS = {"1/2": 1 / 2, "1/3": 1 / 3}  # of the network's MACs
+ROUND, FEWEST = 64, 4  # images, batches
+HELD_OUT = 2000  # images: enough to set thresholds
+CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
+Arm = Callable[[Tensor], Any]
+Thresholds = tuple[float, ...]
+Times = dict[str, float]
+"""What a round took, in seconds; "exit k" is the time of the stages up to exit k (from 0)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A network, its policies by name, the cumulative MACs of its exits, the images, the clock."""
+
+    trained: Trained
+    policies: dict[str, Thresholds]
+    macs: np.ndarray
+    images: Tensor
+    clock: Callable[[], float]
+
+    def arms(self) -> dict[str, Arm]:
+        """Name what is timed as a whole."""
+        network, temperatures = self.trained.network, self.trained.temperatures
+        early = len(self.macs) - 1
+
+        def dynamic(thresholds: Thresholds) -> Arm:
+            return lambda x: classify(network, x, thresholds, temperatures)
+
+        return {
+            "plain": network,
+            "masked": lambda x: masked(network, x, self.policies["1/2"], temperatures),
+            "never": dynamic((NEVER,) * early + (0.0,)),
+            "tested": dynamic((1.0,) * early + (0.0,)),
+            **{name: dynamic(thresholds) for name, thresholds in self.policies.items()},
+        }
+
+    def round(self, batches: Sequence[Tensor], rng: np.random.Generator) -> Times:
+        """Run every arm on every batch (rows of images), arms in random order; sum the times."""
+        network, temperatures = self.trained.network, self.trained.temperatures
+        arms = self.arms()
+        spent: Times = dict.fromkeys(arms, 0.0)
+        left = {name: np.zeros(len(self.macs)) for name in self.policies}
+        stages = np.zeros(len(self.macs))
+        for rows in batches:
+            x = self.images[rows].contiguous(memory_format=torch.channels_last)
+            for name in rng.permutation([*arms, "stages", "inside"]).tolist():
+                if name == "stages":
+                    stages += self._stages(x)
+                elif name == "inside":
+                    for policy in self.policies:
+                        key = f"inside {policy}"
+                        spent[key] = spent.get(key, 0.0) + self._inside(arms[policy], x)
+                else:
+                    start = self.clock()
+                    found = arms[name](x)
+                    spent[name] += self.clock() - start
+                    if name in left:
+                        left[name] += np.bincount(found.exits.numpy(), minlength=len(stages))
+        x = self.images[torch.cat(tuple(batches))].contiguous(memory_format=torch.channels_last)
+        for name, thresholds in self.policies.items():
+            start = self.clock()
+            classify_many(network, x.split(len(batches[0])), thresholds, temperatures)
+            spent[f"stream {name}"] = self.clock() - start
+        for name, count in left.items():
+            spent[f"bound {name}"] = float(count @ stages / count.sum())
+            spent[f"MACs {name}"] = float(count @ self.macs / count.sum() / self.macs[-1])
+        return spent | {f"exit {k}": float(seconds) for k, seconds in enumerate(stages)}
+
+    def _stages(self, x: Tensor) -> np.ndarray:
+        """Return the seconds until each exit of a static run."""
+        state: Sequence[Tensor] = (x,)
+        stamps = []
+        start = self.clock()
+        for stage in self.trained.network.stages:
+            _, *state = stage(*state)
+            stamps.append(self.clock() - start)
+        return np.array(stamps)
+
+    def _inside(self, arm: Arm, x: Tensor) -> float:
+        """Return the seconds that an arm spends inside stages."""
+        with stopwatch(self.trained.network.stages, self.clock) as spent:
+            arm(x)
+        return sum(spent)
+
+
+@contextmanager
+def stopwatch(stages: nn.ModuleList, clock: Callable[[], float]) -> Iterator[list[float]]:
+    """Note in a list minus the time at every stage's begin and the time at its end."""
+    stamps: list[float] = []
+    begins = [s.register_forward_pre_hook(lambda *_: stamps.append(-clock())) for s in stages]
+    ends = [s.register_forward_hook(lambda *_: stamps.append(clock())) for s in stages]
+    try:
+        yield stamps
+    finally:
+        for hook in (*begins, *ends):
+            hook.remove()
+
+
+def thresholds_within(held_out: HeldOut, macs: np.ndarray, part: float) -> Thresholds:
+    """Return thresholds that spend `part` of the last exit's MACs per held-out image, or less."""
+    low, high = -12.0, 12.0  # log2 of the ratio between the shares of neighbouring exits
+    for _ in range(40):
+        middle = (low + high) / 2
+        found = _at(held_out, middle)
+        cheap = float(tally(held_out, found).mean(macs)[0]) <= part * macs[-1]
+        low, high = (middle, high) if cheap else (low, middle)
+    return tuple(_at(held_out, low)[0].tolist())
+
+
+def _at(held_out: HeldOut, octave: float) -> np.ndarray:
+    shares = geometric_shares(2.0**octave, held_out.exits)
+    return np.asarray(thresholds_for(held_out, shares[None]), dtype=np.float64)
+
+
+def opened(text: str, clock: Callable[[], float]) -> Bench:
+    """Open a trained network and its data, and find the policies."""
+    trained = open_trained(text, Path())
+    provenance, form = trained.config.provenance, trained.config.preprocessing
+    if provenance is None or form is None:
+        sys.exit(f"{text}: its config does not say on which data it was trained")
+    given = {key: value for key, value in provenance.data.items() if key not in ("name", "note")}
+    spec = DataSpec.from_json(given)
+    split = load(spec).held_out
+    split = Split(split.images[:HELD_OUT], split.labels[:HELD_OUT])
+    logits = answers(trained.network, split, form.mean, form.std)
+    held_out = judged(logits, split.labels, trained.temperatures)
+    macs = np.array(costs(trained.network.graph).lazy_macs, dtype=np.float64)
+    return Bench(
+        trained,
+        {name: thresholds_within(held_out, macs, part) for name, part in BUDGETS.items()},
+        macs,
+        prepared(trained.config, load_test(spec).images),
+        clock,
+    )
+
+
+def rounds(bench: Bench, batch: int, seconds: float, rng: np.random.Generator) -> list[Times]:
+    """Time rounds of batches of this size until the seconds are spent, at least three."""
+    per_round = max(FEWEST, ROUND // batch)
+    found: list[Times] = []
+    end = time.monotonic() + seconds
+    with quiet():
+        while len(found) < 4 or time.monotonic() < end:
+            rows = torch.from_numpy(rng.choice(len(bench.images), per_round * batch, replace=False))
+            found.append(bench.round(rows.split(batch), rng))
+    return found[1:]  # the first one also sets up the kernels
+
+
+def lines(bench: Bench, batch: int, found: list[Times]) -> Iterator[str]:
+    """Return the rows of the table for one batch size."""
+    whole = f"exit {len(bench.macs) - 1}"
+
+    def ratios(above: str, below: str) -> np.ndarray:
+        return np.array([times[above] / times[below] for times in found])
+
+    def middle(above: str, below: str) -> float:
+        return float(np.median(ratios(above, below)))
+
+    for name in bench.policies:
+        bound = f"bound {name}"
+        smaller = np.median([(t[f"inside {name}"] - t[bound]) / t[name] for t in found])
+        outside = np.median([1 - t[f"inside {name}"] / t[name] for t in found])
+        cells = (
+            f"{batch}",
+            name,
+            f"{np.median([1 / t[f'MACs {name}'] for t in found]):.2f}",
+            f"{middle(whole, bound):.2f}",
+            f"{middle(whole, name):.2f}",
+            spread(ratios(bound, name)),
+            f"{middle(whole, f'stream {name}'):.2f}",
+            spread(ratios(bound, f"stream {name}")),
+            f"{middle(whole, 'masked'):.2f}",
+            f"{100 * (middle('never', 'plain') - 1):+.1f}",
+            f"{100 * (middle('tested', 'plain') - 1):+.1f}",
+            f"{100 * smaller:.1f}",
+            f"{100 * outside:.1f}",
+            f"{len(found)}",
+        )
+        yield f"| {' | '.join(cells)} |"
+
+
+COLUMNS = (
+    "batch, MACs, bound of MACs, bound, speed-up, of the bound, stream's speed-up, of the bound, "
+    "masked, never %, tested %, small batches %, outside stages %, rounds"
+)
+
+
+def spread(values: np.ndarray) -> str:
+    """Return the median and the middle half."""
+    low, half, high = np.quantile(values, (0.25, 0.5, 0.75))
+    return f"{half:.3f} ({low:.3f}-{high:.3f})"
+
+
+def report(bench: Bench, batches: Sequence[int], seconds: float, clock: str) -> Iterator[str]:
+    """Return the lines of the whole report as they are found."""
+    yield f"Machine: {_processor()}, {os.cpu_count()} cores, torch {torch.__version__}, 1 thread"
+    yield f"Load average: {', '.join(f'{load:.1f}' for load in os.getloadavg())}; {clock} clock"
+    for name, thresholds in bench.policies.items():
+        yield f"Thresholds at {name} of the MACs: {', '.join(f'{t:.4g}' for t in thresholds)}"
+    yield ""
+    columns = COLUMNS.split(", ")
+    yield f"| {' | '.join(columns)} |"
+    yield f"|{'---|' * len(columns)}"
+    rng = np.random.default_rng(0)
+    for batch in batches:
+        yield from lines(bench, batch, rounds(bench, batch, seconds, rng))
+    yield ""
+    yield f"Load average at the end: {', '.join(f'{load:.1f}' for load in os.getloadavg())}"
+
+
+def _processor() -> str:
+    listing = Path("/proc/cpuinfo")
+    names = listing.read_text().splitlines() if listing.is_file() else []
+    return next((n.split(":")[1].strip() for n in names if "model name" in n), platform.machine())
+
+
+def main() -> None:
+    """Read the arguments, print the report, write it where asked."""
+    about, run, *_ = (__doc__ or "").split("\n\n")
+    parser = argparse.ArgumentParser(description=about, epilog=run)
+    parser.add_argument("trained")
+    parser.add_argument("--batches", default="1,8,64,256")
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--clock", choices=CLOCKS, default="wall")
+    parser.add_argument("-o", type=Path, metavar="FILE.md")
+    given = parser.parse_args()
+    batches = [int(batch) for batch in given.batches.split(",")]
+    bench = opened(given.trained, CLOCKS[given.clock])
+    written = []
+    for line in report(bench, batches, given.seconds, given.clock):
+        print(line, flush=True)
+        written.append(line)
+    if given.o is not None:
+        atomic.write(given.o, ("\n".join(written) + "\n").encode())
+
+
+if __name__ == "__main__":
+    main()
