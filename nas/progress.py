@@ -1,4 +1,4 @@
-"""What a search says while it runs: a line that renews itself on a terminal, plain lines elsewhere.
+"""What long work says: a line that renews itself on a terminal, plain lines elsewhere.
 
 Everything goes to standard error; standard output is for results.
 """
@@ -38,13 +38,20 @@ class Status:
         return (self.reused, "reused"), (self.pruned, "too slow to train"), (self.failed, "failed")
 
 
+class Moment(Protocol):
+    """Work at one moment, as a line of text. `done`: how many of its parts have ended."""
+
+    @property
+    def done(self) -> int: ...
+
+
 class Progress(Protocol):
-    """Where a search reports to."""
+    """Where long work reports to."""
 
     def say(self, line: str) -> None:
         """Something that stays readable."""
 
-    def show(self, status: Status) -> None:
+    def show(self, status: Moment) -> None:
         """The state now; a later one replaces it."""
 
     def close(self) -> None:
@@ -56,13 +63,13 @@ class Silent:
 
     def say(self, line: str) -> None: ...
 
-    def show(self, status: Status) -> None: ...
+    def show(self, status: Moment) -> None: ...
 
     def close(self) -> None: ...
 
 
 class Lines:
-    """One line whenever another trial has ended."""
+    """One line whenever another part has ended."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -71,7 +78,7 @@ class Lines:
     def say(self, line: str) -> None:
         print(line, file=self._stream, flush=True)
 
-    def show(self, status: Status) -> None:
+    def show(self, status: Moment) -> None:
         if status.done > self._done:
             self._done = status.done
             self.say(str(status))
@@ -93,7 +100,7 @@ class Live:
     def say(self, line: str) -> None:
         self._console.print(line, markup=False)
 
-    def show(self, status: Status) -> None:
+    def show(self, status: Moment) -> None:
         from rich.text import Text
 
         self._live.update(Text(str(status)))

@@ -185,9 +185,14 @@ def refuse_existing(out: str, name: str) -> None:
 def free_name(settings: SearchSettings) -> str:
     """`SPACE-DATA-CONTROLLER`, with a number behind it from the second run on."""
     stem = f"{settings.space}-{Path(settings.data).stem or 'data'}-{settings.controller}"
+    return numbered(settings.out, stem)
+
+
+def numbered(out: str | Path, stem: str) -> str:
+    """A name that nothing under `out` has: `stem` in plain letters, a number behind it if taken."""
     base = "".join(letter if letter.isalnum() and letter.isascii() else "-" for letter in stem)
     count = 1
-    while (Path(settings.out) / (name := base[:56] + (f"-{count}" if count > 1 else ""))).exists():
+    while (Path(out) / (name := base[:56] + (f"-{count}" if count > 1 else ""))).exists():
         count += 1
     return name
 

@@ -73,8 +73,8 @@ Milliseconds = Annotated[
 ]
 
 
-def _limit(value: Any) -> Any:
-    """A number of images, also as the command line gives it; None for all."""
+def image_limit(value: Any) -> int | None:
+    """A number of images, also as the command line gives it; None for all. Raises UserError."""
     if value in (None, "all"):
         return None
     if isinstance(value, str) and value.isascii() and value.isdigit():
@@ -84,7 +84,7 @@ def _limit(value: Any) -> Any:
     raise UserError(f"{value!r} is not a number of training images (at least 2) or all")
 
 
-Limit = Annotated[int | None, BeforeValidator(_limit)]
+Limit = Annotated[int | None, BeforeValidator(image_limit)]
 SHORT = 5000  # a search compares networks by short trainings; `nas train` is for all of them
 
 

@@ -75,15 +75,31 @@ class StagedNetwork(nn.Module):
         logits and with which weights; otherwise all exits weigh 1, as in MSDNet (ICLR 2018,
         section 4).
         """
-        trained = self.graph.losses or tuple((name, 1.0) for name in self.graph.exits)
+        logits = self.training_logits(x)
+        return [
+            weight * cross_entropy(logits[name], y, label_smoothing=label_smoothing)
+            for name, weight in self.losses
+        ]
+
+    @property
+    def losses(self) -> tuple[tuple[str, float], ...]:
+        """The blocks whose logits have a loss, with its weight: the exits' unless the graph says.
+
+        Their names are in ``graph.exits`` where they are exits.
+        """
+        return self.graph.losses or tuple((name, 1.0) for name in self.graph.exits)
+
+    def training_logits(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the logits [batch, classes] of every exit and every loss, by their blocks' names.
+
+        Training-only heads are run too, so the network must be in training mode.
+        """
+        answered = {*self.graph.exits, *(name for name, _ in self.losses)}
         read = {name for node in self.graph.auxiliary for name in node.inputs}
-        values = self._values(x, read | {name for name, _ in trained})
+        values = self._values(x, read | answered)
         run = recompute.run_nodes if self._recomputes() else run_nodes
         run(self.graph.auxiliary, self.auxiliary, values)
-        return [
-            weight * cross_entropy(values[name], y, label_smoothing=label_smoothing)
-            for name, weight in trained
-        ]
+        return {name: values[name] for name in values if name in answered}
 
     def _values(self, x: Tensor, wanted: set[str]) -> dict[str, Any]:
         """Run all stages; return the outputs of the blocks that are ``wanted``, by name."""

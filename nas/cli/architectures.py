@@ -13,6 +13,7 @@ from nas.errors import UserError
 
 if TYPE_CHECKING:
     from nas.config import Config
+    from nas.data.dataset import DataSpec
     from search_spaces.architecture import Architecture
 
 Arch = Annotated[
@@ -27,13 +28,14 @@ Arch = Annotated[
 class Found:
     """An architecture, and the image shape and number of classes it was made for, where known.
 
-    ``config`` is the file it was read from.
+    ``config`` is the file it was read from, ``data`` the images it was found or trained with.
     """
 
     architecture: "Architecture"
     image: Image | None = None
     classes: int | None = None
     config: "Config | None" = None
+    data: "DataSpec | None" = None
 
 
 def find(text: str, out: Path) -> Found:
@@ -58,7 +60,17 @@ def _in_file(path: Path) -> Found:
 
     config = load(path)
     classes = None if config.classes is None else len(config.classes)
-    return Found(config.architecture(), config.image, classes, config)
+    return Found(config.architecture(), config.image, classes, config, _data(config))
+
+
+def _data(config: "Config") -> "DataSpec | None":
+    """The images that a config's provenance names, as far as it does."""
+    from nas.data.dataset import DataSpec
+
+    told = {} if config.provenance is None else config.provenance.data
+    kinds = {"source": str, "image": int, "root": str, "seed": int}
+    known = {name: told[name] for name, kind in kinds.items() if type(told.get(name)) is kind}
+    return DataSpec(**known) if "source" in known else None
 
 
 def _in_run(name: str, trial: str, out: Path) -> Found:
@@ -70,8 +82,9 @@ def _in_run(name: str, trial: str, out: Path) -> Found:
     architecture = record(run, trial).architecture
     if architecture is None:
         raise UserError(f"trial {trial} of run {name!r} has no architecture")
-    dataset = cached(run.settings.data_spec())
-    return Found(architecture, dataset.image, len(dataset.classes))
+    spec = run.settings.data_spec()
+    dataset = cached(spec)
+    return Found(architecture, dataset.image, len(dataset.classes), data=spec)
 
 
 def _published(name: str) -> Found:

@@ -10,7 +10,7 @@ import typer
 
 from controllers.errors import ControllerError
 from latency.errors import LatencyError
-from nas.cli import describe, export, predict, runs, scale, search, spaces
+from nas.cli import describe, export, predict, runs, scale, search, spaces, train
 from nas.cli.output import say
 from nas.errors import UserError
 from nas.onnx_runner.errors import InputError
@@ -34,6 +34,7 @@ app.command("runs")(runs.runs)
 app.command("status")(runs.status)
 app.command("trials")(runs.trials)
 app.command("pareto")(runs.pareto)
+app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("predict")(predict.predict)
 

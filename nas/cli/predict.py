@@ -48,14 +48,14 @@ def predict(
     from nas.onnx_runner.__main__ import line, row
     from nas.onnx_runner.images import found
     from nas.settings import latency_ms
-    from nas.training.train import one_thread
+    from nas.training.steps import threads
 
     limit_ms = None if deadline is None else latency_ms(deadline)
     if threshold is not None and limit_ms is not None:
         raise UserError("--threshold and --deadline exclude each other")
     paths = found(images)
     rows = []
-    with one_thread():
+    with threads(1):
         answer, exits = _opened(source, out, weights, threshold, limit_ms)
         for path in paths:
             rows.append(row(path, answer(path), exits))

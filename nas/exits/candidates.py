@@ -103,17 +103,26 @@ def midway(confidence: FloatArray, thresholds: FloatArray) -> FloatArray:
     return moved
 
 
+def between_images(held_out: HeldOut, thresholds: FloatArray) -> FloatArray:
+    """Thresholds [policies, exits] for a running network that part `held_out` as the given do.
+
+    float32 for confidences stored in float16, else float64; 0 and what is above 1 stay.
+    """
+    if held_out.confidence.dtype == np.float16:
+        return between_float16(thresholds.astype(np.float16))
+    return midway(held_out.confidence, thresholds)
+
+
 def thresholds_for(held_out: HeldOut, shares: FloatArray) -> FloatArray:
     """Thresholds [policies, exits] with which `shares` of the images leave, for a running network.
 
-    Those of `quota_thresholds`, moved off the images they were found on: float32 for confidences
-    stored in float16, else float64.
+    Those of `quota_thresholds`, moved off the images they were found on as `between_images` does.
     """
-    if held_out.confidence.dtype == np.float16:
+    confidence = held_out.confidence
+    if confidence.dtype == np.float16:
         # In float32, where numpy sorts and compares many times faster than in float16.
-        found = quota_thresholds(held_out.confidence.astype(np.float32), shares)
-        return between_float16(found.astype(np.float16))
-    return midway(held_out.confidence, quota_thresholds(held_out.confidence, shares))
+        confidence = confidence.astype(np.float32)
+    return between_images(held_out, quota_thresholds(confidence, shares))
 
 
 def candidate_thresholds(held_out: HeldOut) -> FloatArray:

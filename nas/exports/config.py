@@ -1,6 +1,7 @@
 """One network of a run as a config that others can use."""
 
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from nas.errors import UserError
 from nas.record import TrialRecord
 
 if TYPE_CHECKING:
-    from nas.data.dataset import Dataset
+    from nas.data.dataset import Dataset, DataSpec
     from nas.exits import PolicyScore
     from nas.measurement import Measurement
     from nas.run import Run
@@ -46,11 +47,18 @@ def config_of(run: "Run", record: TrialRecord) -> Config:
         widened=tuple(given.get("widened", ())),
         image=dataset.image,
         classes=dataset.classes,
-        preprocessing=_preprocessing(dataset),
+        preprocessing=preprocessing_of(dataset),
         exits=exits_of(seen),
-        metrics=_metrics(run, record.measurement, seen),
+        metrics=metrics_of(record.measurement, seen, run.latency),
         recipe=run.settings.recipe(dataset.image, len(dataset.train)).to_json(),
-        provenance=_provenance(run, record.trial, record.measurement.seed, dataset),
+        provenance=provenance_of(
+            run.name,
+            record.trial,
+            record.measurement.seed,
+            dataset,
+            run.settings.data_spec(),
+            run.latency["conditions"],
+        ),
     )
 
 
@@ -74,7 +82,8 @@ def destination(asked: str | None, name: str, force: bool) -> Path:
     return path
 
 
-def _preprocessing(dataset: "Dataset") -> Preprocessing:
+def preprocessing_of(dataset: "Dataset") -> Preprocessing:
+    """How an image becomes an input of a network that was trained on `dataset`."""
     channels, *size = dataset.image
     height, width = size
     return Preprocessing(
@@ -86,7 +95,8 @@ def _preprocessing(dataset: "Dataset") -> Preprocessing:
     )
 
 
-def _metrics(run: "Run", measured: "Measurement", seen: "PolicyScore") -> Metrics:
+def metrics_of(measured: "Measurement", seen: "PolicyScore", latency: Mapping[str, Any]) -> Metrics:
+    """What a network reaches; `latency` says by its device, runtime and conditions where."""
     return Metrics(
         accuracy=seen.accuracy,
         standard_error=seen.standard_error,
@@ -96,19 +106,27 @@ def _metrics(run: "Run", measured: "Measurement", seen: "PolicyScore") -> Metric
         exit_latency_ms=measured.exit_latency_ms,
         exit_macs=measured.exit_macs,
         parameters=measured.parameters,
-        device=run.latency["device"],
-        runtime=run.latency["runtime"],
-        conditions=run.latency["conditions"],
+        device=latency["device"],
+        runtime=latency["runtime"],
+        conditions=latency["conditions"],
     )
 
 
-def _provenance(run: "Run", trial: int, seed: int, dataset: "Dataset") -> Provenance:
-    data: dict[str, Any] = {"name": dataset.name, **run.settings.data_spec().to_json()}
+def provenance_of(
+    name: str,
+    trial: int | None,
+    seed: int,
+    dataset: "Dataset",
+    spec: "DataSpec",
+    conditions: Mapping[str, Any],
+) -> Provenance:
+    """Where a network of the run or training `name` comes from; `conditions` of its latency."""
+    data: dict[str, Any] = {"name": dataset.name, **spec.to_json()}
     if dataset.note:
         data["note"] = dataset.note
     versions = {"python": platform.python_version()} | {name: _version(name) for name in NAMED}
-    versions |= {k: v for k, v in run.latency["conditions"].items() if k == "torch"}
-    return Provenance(run=run.name, trial=trial, seed=seed, versions=versions, data=data)
+    versions |= {k: v for k, v in conditions.items() if k == "torch"}
+    return Provenance(run=name, trial=trial, seed=seed, versions=versions, data=data)
 
 
 def _version(name: str) -> str:

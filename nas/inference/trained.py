@@ -78,7 +78,7 @@ def located(text: str, out: Path) -> "tuple[Config, Path | None]":
 def ready(config: "Config", weights: bytes, where: str) -> Trained:
     """Build the network of a config around its weights; `where` names them in an error."""
     from nas.networks import build
-    from nas.training.train import channels_last
+    from nas.training.steps import channels_last
     from nas.training.weights import load_bytes
 
     for part in ("image", "classes", "preprocessing"):

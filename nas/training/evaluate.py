@@ -11,7 +11,8 @@ from nas.data.dataset import Split
 from nas.exits.confidence import judged
 from nas.measurement import HeldOut
 from nas.training.errors import TrainingDiverged
-from nas.training.train import Pause, channels_last, one_thread
+from nas.training.steps import Pause, channels_last
+from nas.training.steps import threads as torch_threads
 from search_spaces.network import StagedNetwork
 
 BATCH = 128
@@ -24,6 +25,7 @@ def answers(
     std: tuple[float, ...],
     pause: Pause = nullcontext,
     device: str = "cpu",
+    threads: int = 1,
 ) -> Tensor:
     """The logits of every exit, float32 [images, exits, classes], on the CPU.
 
@@ -35,7 +37,7 @@ def answers(
     """
     logits = []
     channels_last(network.eval().to(device))
-    with one_thread(), torch.inference_mode():
+    with torch_threads(threads), torch.inference_mode():
         for start in range(0, len(split), BATCH):
             with pause():
                 x = normalise(split.images[start : start + BATCH], mean, std)

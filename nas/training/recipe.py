@@ -7,9 +7,10 @@ from typing import Any
 
 from nas.data.fields import checked
 from nas.errors import UserError
+from nas.training import schedules
+from nas.training.schedules import SCHEDULES
 
-SCHEDULES = ("cosine",)
-WARM_UP = 0.1  # part of all steps in which the learning rate rises, at most one epoch
+OPTIMISERS = ("sgd", "rmsprop")
 SHORT_EPOCHS = 4  # of a trial: 93 to 98 % on the digits with MSDNets of 10 to 14 million MACs
 MANY = 2000  # images
 CROP_PART = 16  # a trial is too short for the usual 4 pixels of 32; digits lose by it
@@ -17,11 +18,19 @@ CROP_PART = 16  # a trial is too short for the usual 4 pixels of 32; digits lose
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """SGD with Nesterov momentum and a cosine schedule (Loshchilov and Hutter 2017).
+    """Optimiser, schedule, loss and augmentation; as it stands, SGD with a cosine schedule.
 
-    lr: the highest learning rate, reached after the warm-up. crop: pixels an image may move.
-    weight_decay applies to the weights of convolutions and linear layers, not to biases and
-    normalisations.
+    Lengths within a training (`warm_up`, `milestones`, `decay_every`) are fractions of it.
+
+    lr: the highest learning rate. weight_decay: of convolutions' and linear layers' weights, or of
+    all parameters (`decay_all`). crop: pixels an image may move. schedule: one of `SCHEDULES`,
+    those of steps with `gamma` at `milestones` or every `decay_every`. warm_up: the part in which
+    the rate rises; None is a tenth, at most one epoch. optimiser: sgd with `momentum`, `nesterov`
+    or not, or rmsprop as in TF with `rms_decay`, `rms_eps` and `momentum`. clip: largest norm of
+    the gradient of all parameters. average: decay of the exponential moving average of weights
+    and BatchNorm statistics that is then the trained network. dropout: of the network's Dropout
+    modules; None leaves them. exit_weights: one an exit, times its losses. distill: weight of the
+    loss by which earlier exits follow the last one, at temperature `distill_temperature`.
 
     Raises:
         UserError: a number nobody can train with.
@@ -36,37 +45,84 @@ class Recipe:
     flip: bool = False
     crop: int = 2
     schedule: str = "cosine"
+    warm_up: float | None = None
+    milestones: tuple[float, ...] = ()
+    gamma: float = 0.1
+    decay_every: float = 1.0
+    optimiser: str = "sgd"
+    nesterov: bool = True
+    rms_decay: float = 0.9
+    rms_eps: float = 1e-3
+    decay_all: bool = False
+    clip: float | None = None
+    average: float | None = None
+    dropout: float | None = None
+    exit_weights: tuple[float, ...] | None = None
+    distill: float = 0.0
+    distill_temperature: float = 3.0
 
     def __post_init__(self) -> None:
-        checks = {
-            "epochs": (self.epochs >= 1, "1 or more"),
-            "batch_size": (self.batch_size >= 2, "2 or more"),
-            "lr": (0 < self.lr < math.inf, "above 0"),
-            "momentum": (0 < self.momentum < 1, "between 0 and 1"),  # Nesterov needs some
-            "weight_decay": (0 <= self.weight_decay < math.inf, "0 or more"),
-            "label_smoothing": (0 <= self.label_smoothing < 1, "0 or more and below 1"),
-            "crop": (self.crop >= 0, "0 or more"),
-            "schedule": (self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
-        }
-        for name, (right, wanted) in checks.items():
+        for name, (right, wanted) in (_numbers(self) | _choices(self)).items():
             if not right:
                 raise UserError(f"recipe: {name} {getattr(self, name)!r} must be {wanted}")
 
     def learning_rate(self, step: int, steps: int, steps_per_epoch: int) -> float:
-        """The rate of step 0..steps-1: a straight rise, then half a cosine towards zero."""
-        rise = max(1, min(round(WARM_UP * steps), steps_per_epoch))
-        if step < rise:
-            return self.lr * (step + 1) / rise
-        return self.lr * 0.5 * (1 + math.cos(math.pi * (step - rise + 1) / (steps - rise + 1)))
+        """The rate of step 0..steps-1, as `schedules.learning_rate`."""
+        return schedules.learning_rate(self, step, steps, steps_per_epoch)
 
     def to_json(self) -> dict[str, Any]:
-        """Every field under its own name."""
-        return asdict(self)
+        """Every field under its own name, only objects that JSON has."""
+        given = asdict(self)
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in given.items()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "Recipe":
         """The recipe that `to_json` wrote; UserError on an unknown or missing key."""
-        return cls(**checked(cls, data, "recipe"))
+        given: dict[str, Any] = checked(cls, data, "recipe")
+        for name, value in given.items():
+            given[name] = tuple(value) if isinstance(value, list) else value
+        return cls(**given)
+
+
+Checks = dict[str, tuple[bool, str]]
+
+
+def _numbers(recipe: Recipe) -> Checks:
+    """Whether each number is right, and what it must be, by field."""
+    r = recipe
+    least = r.momentum > 0 if r.optimiser == "sgd" and r.nesterov else r.momentum >= 0
+    return {
+        "epochs": (r.epochs >= 1, "1 or more"),
+        "batch_size": (r.batch_size >= 2, "2 or more"),
+        "lr": (0 < r.lr < math.inf, "above 0"),
+        "momentum": (least and r.momentum < 1, "between 0 and 1"),  # Nesterov needs some
+        "weight_decay": (0 <= r.weight_decay < math.inf, "0 or more"),
+        "label_smoothing": (0 <= r.label_smoothing < 1, "0 or more and below 1"),
+        "crop": (r.crop >= 0, "0 or more"),
+        "warm_up": (r.warm_up is None or 0 <= r.warm_up < 1, "0 or more and below 1"),
+        "milestones": (all(0 < m < 1 for m in r.milestones), "fractions between 0 and 1"),
+        "gamma": (0 < r.gamma <= 1, "above 0 and at most 1"),
+        "decay_every": (0 < r.decay_every <= 1, "above 0 and at most 1"),
+        "rms_decay": (0 < r.rms_decay < 1, "between 0 and 1"),
+        "rms_eps": (0 < r.rms_eps < math.inf, "above 0"),
+        "clip": (r.clip is None or 0 < r.clip < math.inf, "above 0"),
+        "average": (r.average is None or 0 < r.average < 1, "between 0 and 1"),
+        "dropout": (r.dropout is None or 0 <= r.dropout < 1, "0 or more and below 1"),
+        "distill": (0 <= r.distill < math.inf, "0 or more"),
+        "distill_temperature": (0 < r.distill_temperature < math.inf, "above 0"),
+    }
+
+
+def _choices(recipe: Recipe) -> Checks:
+    weights = recipe.exit_weights
+    weighty = weights is None or (
+        all(0 <= weight < math.inf for weight in weights) and any(weights)
+    )
+    return {
+        "schedule": (recipe.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
+        "optimiser": (recipe.optimiser in OPTIMISERS, f"one of {', '.join(OPTIMISERS)}"),
+        "exit_weights": (weighty, "0 or more, one of them above 0"),
+    }
 
 
 def short_recipe(image: tuple[int, int, int], epochs: int | None, count: int) -> Recipe:

@@ -18,8 +18,10 @@ from nas.errors import UserError
 from nas.training.batches import batches_of, shuffled
 from nas.training.errors import TrainingDiverged
 from nas.training.evaluate import evaluate
+from nas.training.optimisers import parameter_groups
 from nas.training.recipe import Recipe, short_recipe
-from nas.training.train import Trained, hasten_norms, parameter_groups, train
+from nas.training.steps import hasten_norms
+from nas.training.train import Trained, train
 from nas.training.weights import load_bytes, to_bytes
 from search_spaces.blocks import BlockGraph, BlockSpec, Node
 from search_spaces.network import StagedNetwork, initialise

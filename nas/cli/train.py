@@ -1,0 +1,155 @@
+"""``nas train``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli.output import say, show_json, show_table, show_text
+from nas.cli.values import RUNS, Json, Out
+
+if TYPE_CHECKING:
+    from nas.progress import Progress
+    from nas.train_settings import Asked
+    from nas.trainings import Finished
+
+TrainArch = Annotated[
+    str,
+    typer.Argument(
+        metavar="ARCH",
+        help="A config file, RUN:TRIAL or RUN:best, or a published network; with --resume, a "
+        "training's name or folder.",
+    ),
+]
+
+
+def train(
+    arch: TrainArch,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="digits, fashion-mnist, cifar10, cifar100, a folder or an .npz file. Default: "
+            "what the network was found with, or digits."
+        ),
+    ] = None,
+    data_root: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Folder of the standard sets.")
+    ] = None,
+    image: Annotated[int | None, typer.Option(help="Resize images to this many pixels.")] = None,
+    limit: Annotated[
+        str | None, typer.Option(metavar="N", help="Train on this many images (default: all).")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        typer.Option(
+            help="How: default, msdnet, densenet, inception, shufflenet or mnasnet, as published."
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs; the recipe's schedule keeps its form.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option(help="Images a step; the recipe's rate changes in proportion.")
+    ] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    distill: Annotated[
+        float | None,
+        typer.Option(metavar="W", help="Earlier exits also follow the last, with this weight."),
+    ] = None,
+    exit_weights: Annotated[
+        str | None, typer.Option(metavar="W,W,..", help="Weight of each exit's loss: 1,1,0.5.")
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="What the best epoch is chosen by: accuracy or balanced-accuracy."),
+    ] = None,
+    hook: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.py", help="Own loss(logits, labels), metric(answers, labels, classes)."
+        ),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="What all chance is drawn from.")] = None,
+    device: Annotated[str | None, typer.Option(help="Where it trains: cpu or cuda.")] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="What measures the latency in the end: torch or macs.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Threads; 1 repeats bit for bit (default: all cores).")
+    ] = None,
+    checkpoint: Annotated[
+        bool | None,
+        typer.Option("--checkpoint/--no-checkpoint", help="Train in less memory and more time."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the training.")] = None,
+    out: Out = RUNS,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Train a network in full; weights and config are written to results/NAME."""
+    given = {
+        key: value
+        for key, value in locals().items()
+        if key not in ("arch", "out", "resume", "as_json")
+    }
+    from nas import progress
+    from nas.train_settings import Asked
+    from nas.trainings import TrainingInterrupted
+
+    reporter = progress.on(sys.stderr)
+    try:
+        finished = _trained(arch, Asked(**given), out, resume, reporter)
+    except TrainingInterrupted as stopped:
+        reporter.close()
+        say(str(stopped))
+        raise typer.Exit(130) from None
+    except KeyboardInterrupt:
+        reporter.close()
+        say("stopped; --resume goes on after the last whole epoch")
+        raise typer.Exit(130) from None
+    finally:
+        reporter.close()
+    _show(finished, as_json)
+
+
+def _trained(
+    arch: str, asked: "Asked", out: Path, resume: bool, progress: "Progress"
+) -> "Finished":
+    from nas import trainings
+    from nas.cli.architectures import find
+
+    if resume:
+        return trainings.resume(arch, asked, out, progress)
+    found = find(arch, out)
+    path = Path(arch)
+    label = path.absolute().parent.name if path.name == trainings.CONFIG else path.stem
+    return trainings.start(found.architecture, label, found.data, asked, out, progress)
+
+
+def _show(finished: "Finished", as_json: bool) -> None:
+    from nas.trainings import summary
+
+    told = summary(finished)
+    if as_json:
+        show_json(told)
+        return
+    metric, policy = told["metric"], told["policy"]
+    show_text(
+        f"{told['training']}: best of {told['epochs']} epochs is {told['best_epoch']}, "
+        f"{metric['name']} {metric['value']:.4f} on held-out images\n"
+    )
+    show_table(("exit", "accuracy", "latency ms", "MACs", "threshold"), map(_row, told["exits"]))
+    show_text(
+        f"\nexit policy ({policy['found']}): accuracy {policy['accuracy']:.4f} "
+        f"± {policy['standard_error']:.4f}, {policy['latency_ms']:.4g} ms on average"
+    )
+    folder = told["folder"]
+    show_text(f"\n{folder}/config.yaml, weights.safetensors, curves.csv")
+    show_text(f"next: nas evaluate {folder}")
+
+
+def _row(exit_: dict[str, Any]) -> tuple[object, ...]:
+    at = exit_["threshold"]
+    threshold = "the rest" if at == 0 else "nobody" if at > 1 else f"{at:.4g}"
+    return exit_["exit"], exit_["accuracy"], exit_["latency_ms"], exit_["macs"], threshold

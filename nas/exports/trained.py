@@ -1,0 +1,70 @@
+"""A fully trained network as a config beside its weights."""
+
+from typing import TYPE_CHECKING
+
+from nas.config import SCHEMA_VERSION, Config, exits_of
+from nas.exits import PolicyScore, cheapest_policy
+from nas.exits.confidence import judged
+from nas.exports.config import metrics_of, preprocessing_of, provenance_of
+from nas.measurement import Measurement
+from search_spaces.operators import costs
+
+if TYPE_CHECKING:
+    from latency.source import LatencySource
+    from nas.data.dataset import Dataset
+    from nas.train_settings import TrainSettings
+    from nas.training.full import Outcome
+
+
+def measured(
+    settings: "TrainSettings", dataset: "Dataset", outcome: "Outcome", source: "LatencySource"
+) -> Measurement:
+    """The facts of a trained network; its latency is estimated now, confidences are exact.
+
+    Raises LatencyError where it cannot be timed.
+    """
+    graph = outcome.network.graph
+    cost = costs(graph)
+    return Measurement(
+        exit_latency_ms=tuple(each.latency_ms for each in source.estimate(graph, settings.seed)),
+        exit_macs=tuple(cost.lazy_macs),
+        parameters=cost.parameters,
+        held_out=judged(outcome.logits, dataset.held_out.labels),
+        seconds=outcome.seconds,
+        epochs=len(outcome.epochs),
+        seed=settings.seed,
+    )
+
+
+def policy(facts: Measurement) -> PolicyScore:
+    """The cheapest exit policy within half a point of the last exit."""
+    return cheapest_policy(facts)
+
+
+def config_of(
+    settings: "TrainSettings",
+    dataset: "Dataset",
+    facts: Measurement,
+    source: "LatencySource",
+    weights: str,
+) -> Config:
+    """The config of a training; `weights` is the file's name beside it."""
+    given, seen, conditions = settings.architecture, policy(facts), source.conditions()
+    latency = {"device": source.device, "runtime": source.name, "conditions": conditions}
+    return Config(
+        schema_version=SCHEMA_VERSION,
+        space=given["space"],
+        version=given["version"],
+        decisions=given["decisions"],
+        widened=tuple(given.get("widened", ())),
+        image=dataset.image,
+        classes=dataset.classes,
+        preprocessing=preprocessing_of(dataset),
+        exits=exits_of(seen),
+        metrics=metrics_of(facts, seen, latency),
+        recipe={"name": settings.recipe_name, **settings.recipe},
+        provenance=provenance_of(
+            settings.name, None, settings.seed, dataset, settings.data_spec(), conditions
+        ),
+        weights=weights,
+    )

@@ -1,0 +1,64 @@
+import json
+
+import pytest
+
+from benchmarks import anytime_and_budget
+from benchmarks.comparison import table
+from benchmarks.contestants import Training
+from benchmarks.judged import Judged
+from nas.data.dataset import DataSpec
+from nas.training.recipe import Recipe
+from tests.nas.made_up import held_out
+
+COSTS = (1e6, 2e6, 4e6, 8e6)
+
+
+def _judged(name, seed, skill):
+    facts = (held_out(400, 4, seed + half, skill) for half in (0, 100))
+    return Judged(name, seed, COSTS, tuple(cost / 1e6 for cost in COSTS), *facts)
+
+
+def test_a_curve_spends_what_the_test_images_spent():
+    judged = _judged("one", 0, 0.6)
+    for unit, scale in (("MACs", 1e6), ("ms", 1.0)):
+        anytime, budget = judged.curve("anytime", unit), judged.curve("budgeted batch", unit)
+        assert anytime.cost.tolist() == [scale * cost for cost in (1, 2, 4, 8)]
+        assert (budget.cost[0], budget.cost[-1]) == (scale, 8 * scale)
+        assert len(budget.cost) > 10
+        # With exits that know when they are right, a shared budget buys more than a fixed one.
+        assert budget.at(anytime.cost[1:3]).sum() > anytime.at(anytime.cost[1:3]).sum()
+
+
+def test_the_table_says_who_is_ahead_with_its_spread():
+    field = anytime_and_budget.Field(
+        {
+            "good": tuple(_judged("good", seed, 0.65) for seed in range(3)),
+            "bad": tuple(_judged("bad", seed, 0.55) for seed in range(3)),
+        }
+    )
+    text = table(field)
+    assert text.count("good against bad") == 4
+    lead = next(line for line in text.splitlines() if "good against bad | anytime | ms" in line)
+    gap = float(lead.split("|")[4].split("±")[0])
+    assert 5 < gap < 15
+
+
+@pytest.mark.slow
+def test_the_experiment_stops_and_goes_on(tmp_path, capsys, monkeypatch):
+    training = Training(DataSpec("digits", limit=200), Recipe(epochs=1))
+
+    def stop(self, path):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr("nas.measurement.HeldOut.save", stop)
+        with pytest.raises(KeyboardInterrupt):
+            anytime_and_budget.run(training, (0,), tmp_path, "5M")
+    anytime_and_budget.run(training, (0,), tmp_path, "5M")
+    assert "unit 1 of 4: msdnet-seed0" in capsys.readouterr().err
+    first = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
+    assert set(first) == {"README.md", "curves.svg", "summary.json"}
+    assert len(json.loads(first["summary.json"])["curves"]) == 8
+    anytime_and_budget.run(training, (0,), tmp_path, "5M")
+    assert "4 of 4 units are there" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == first
