@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from nas.exits.budget import budgeted_policy, budgets
-
 from benchmarks.curves import Curve
 from benchmarks.units import Facts
 from nas.exits import score
+from nas.exits.budget import budgeted_policy, budgets
 from nas.measurement import HeldOut
 
 COSTS = {"MACs": "exit_macs", "ms": "exit_latency_ms"}

@@ -10,12 +10,13 @@ import typer
 
 from controllers.errors import ControllerError
 from latency.errors import LatencyError
-from nas.cli import describe, evaluate, export, runs, scale, search, spaces, train
+from nas.cli import describe, evaluate, export, predict, runs, scale, search, spaces, train
 from nas.cli.output import say
 from nas.errors import UserError
+from nas.onnx_runner.errors import InputError
 from search_spaces.errors import SpaceError
 
-MISTAKES = (UserError, SpaceError, ControllerError, LatencyError)
+MISTAKES = (UserError, InputError, SpaceError, ControllerError, LatencyError)
 
 app = typer.Typer(
     name="nas",
@@ -36,6 +37,7 @@ app.command("pareto")(runs.pareto)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("predict")(predict.predict)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -25,6 +25,10 @@ Output = Annotated[
     typer.Option("-o", "--output", metavar="PATH", help="File (.yaml, .json), or folder."),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file of that name.")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Another safetensors file than the config names."),
+]
 Device = Annotated[str, typer.Option(help="Where the latency is measured.")]
 Runtime = Annotated[str, typer.Option(help="What runs the network: torch or macs.")]
 

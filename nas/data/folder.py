@@ -15,10 +15,8 @@ from nas.data.decode import decode_header
 from nas.data.pools import EncodedPool, Size, Source
 from nas.data.split import held_out_count
 from nas.errors import UserError
+from nas.onnx_runner.images import SUFFIXES
 
-SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
-)
 DEFAULT_IMAGE = 64  # for images of mixed sizes, or larger ones, when no size is asked for
 
 

@@ -3,13 +3,9 @@
 import torch
 import torch.nn.functional as F
 
+from nas.onnx_runner.images import covering
+
 CHUNK = 2048  # images resized at once: bounds the float copy of a large set
-
-
-def covering(height: int, width: int, size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width that keep the proportions and just cover `size`."""
-    scale = max(size[0] / height, size[1] / width)
-    return max(size[0], round(height * scale)), max(size[1], round(width * scale))
 
 
 def fit(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:

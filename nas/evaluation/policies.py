@@ -39,7 +39,8 @@ def within(asked: tuple[float, str], cost: ExitCost) -> ExitPolicy:
     exit = latest_within(each, most)
     if exit is None:
         raise UserError(
-            f"no exit within {figure(most, unit)}: the first one takes {figure(each[0], unit, up=True)}"
+            f"no exit within {figure(most, unit)}: the first one takes "
+            f"{figure(each[0], unit, up=True)}"
         )
     policy = always(exit, len(each))
     return ExitPolicy(policy.thresholds, f"{policy.found}, the last within {figure(most, unit)}")

@@ -15,7 +15,7 @@ from nas import networks
 from nas.exits import NEVER
 from nas.exits.confidence import confidence
 from nas.inference.execution import Leaving, classify, classify_many, masked, selected
-from nas.training.train import channels_last
+from nas.training.steps import channels_last
 from search_spaces.densenet import densenet
 from search_spaces.ensemble import ensemble
 from search_spaces.msd import msdnet
