@@ -78,10 +78,12 @@ def start(
     with interruption.listening():
         if asked.name is not None:
             _refuse_existing(out, asked.name)
-        settings, dataset = _resolved(architecture, label, known, asked, out, progress)
+        settings, dataset = _resolved(architecture, label, known, asked, out)
         job = _job(settings, dataset)
         folder = _create(out, settings)
-        progress.say(f"training {folder}: {settings.parsed_recipe().epochs} epochs")
+        progress.say(f"training {folder}, recipe {settings.recipe_name}")
+        for line in _remarks(settings, dataset, asked.lr is None):
+            progress.say(line)
         return _drive(folder, job, progress, interruption)
 
 
@@ -116,13 +118,12 @@ def _resolved(
     known: "DataSpec | None",
     asked: Asked,
     out: Path,
-    progress: Progress,
 ) -> tuple[TrainSettings, "Dataset"]:
     from nas import recipes
     from nas.training import hook as hooks
     from nas.training.trial import cached
 
-    published = recipes.named(asked.recipe or "default")
+    recipes.named(asked.recipe or "default")  # before images are read
     hook = None if asked.hook is None else hooks.load(Path(asked.hook))
     spec = asked.spec(known)
     dataset = cached(spec)
@@ -136,21 +137,30 @@ def _resolved(
         recipe=recipe.to_json(),
         hook=hook and HookFile(path=str(hook.path), digest=hook.digest),
     )
+    return settings, dataset
+
+
+def _remarks(settings: TrainSettings, dataset: "Dataset", proportional: bool) -> Iterator[str]:
+    """What a reader of the results must know, or may want to change."""
+    from nas import recipes
+
+    recipe, published = settings.parsed_recipe(), recipes.named(settings.recipe_name)
     if dataset.note:
-        progress.say(f"{dataset.name}: {dataset.note}")
-    images = (len(dataset.train), len(dataset.held_out))
-    progress.say("trains on {:,} images and is judged on {:,} others".format(*images))
-    if recipe.lr != published.lr and asked.lr is None:
-        progress.say(
+        yield f"{dataset.name}: {dataset.note}"
+    yield (
+        f"{recipe.epochs} epochs on {len(dataset.train):,} images, judged on "
+        f"{len(dataset.held_out):,} others"
+    )
+    if proportional and recipe.lr != published.lr:
+        yield (
             f"learning rate {recipe.lr:g} for batches of {recipe.batch_size}, in proportion to the "
             f"recipe's {published.lr:g} for {published.batch_size}"
         )
     if len(dataset.train) < FEW_BATCHES * recipe.batch_size:
-        progress.say(
+        yield (
             f"batches of {recipe.batch_size} make few steps an epoch; a smaller --batch-size may "
             "learn more"
         )
-    return settings, dataset
 
 
 def _job(settings: TrainSettings, dataset: "Dataset") -> _Job:

@@ -1,6 +1,7 @@
 """``nas train``."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -139,7 +140,7 @@ def _show(finished: "Finished", as_json: bool) -> None:
         f"{told['training']}: best of {told['epochs']} epochs is {told['best_epoch']}, "
         f"{metric['name']} {metric['value']:.4f} on held-out images\n"
     )
-    show_table(("exit", "accuracy", "latency ms", "MACs", "threshold"), map(_row, told["exits"]))
+    show_table(("exit", "accuracy", "latency ms", "MACs", "threshold"), _rows(told["exits"]))
     show_text(
         f"\nexit policy ({policy['found']}): accuracy {policy['accuracy']:.4f} "
         f"± {policy['standard_error']:.4f}, {policy['latency_ms']:.4g} ms on average"
@@ -149,7 +150,12 @@ def _show(finished: "Finished", as_json: bool) -> None:
     show_text(f"next: nas evaluate {folder}")
 
 
-def _row(exit_: dict[str, Any]) -> tuple[object, ...]:
-    at = exit_["threshold"]
-    threshold = "the rest" if at == 0 else "nobody" if at > 1 else f"{at:.4g}"
-    return exit_["exit"], exit_["accuracy"], exit_["latency_ms"], exit_["macs"], threshold
+def _rows(exits: list[dict[str, Any]]) -> Iterator[tuple[object, ...]]:
+    reached = True
+    for each in exits:
+        at = each["threshold"]
+        threshold = f"{at:.4g}" if at else "the rest"
+        if at > 1 or not reached:
+            threshold = "nobody"
+        reached = reached and at > 0
+        yield each["exit"], each["accuracy"], each["latency_ms"], each["macs"], threshold

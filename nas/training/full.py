@@ -81,7 +81,7 @@ def train_fully(
 ) -> Outcome:
     """Train `network` in place on `dataset.train`, or go on where `folder` says it stopped.
 
-    network: freshly built, the same one when it goes on. folder: exists. metric: of
+    network: freshly built, the same one when it goes on. folder: made if missing. metric: of
     `metrics.METRICS`, unless the hook has one. device: cpu, or cuda (in bfloat16 where that is
     enough). Torch's own random generator is left as it was.
 
@@ -91,6 +91,7 @@ def train_fully(
         OSError: the folder cannot be written.
     """
     check_device(device)
+    folder.mkdir(parents=True, exist_ok=True)
     training = _Full(
         Steps(
             network,
@@ -145,8 +146,8 @@ class _Full:
         for number in range(len(self.epochs) + 1, self.steps.recipe.epochs + 1):
             try:
                 self._epoch(number, clock)
-            except TrainingDiverged as error:
-                raise UserError(self._diverged(number, error)) from None
+            except TrainingDiverged:
+                raise UserError(self._diverged(number)) from None
         return self._outcome()
 
     def _epoch(self, number: int, clock: Callable[[], float]) -> None:
@@ -228,14 +229,17 @@ class _Full:
         network = self.steps.network.to("cpu").eval()
         return Outcome(network, self.epochs[self.best - 1], tuple(self.epochs), logits)
 
-    def _diverged(self, number: int, error: TrainingDiverged) -> str:
+    def _diverged(self, number: int) -> str:
         kept = (
-            f"kept: the checkpoint of epoch {number - 1} and the best weights, of epoch {self.best}"
+            f"the checkpoint of epoch {number - 1} and the best weights, of epoch {self.best}, "
+            "are kept"
             if self.best
-            else "nothing is kept"
+            else "no epoch was finished"
         )
-        lower = self.steps.recipe.lr / 10
-        return f"{error} (epoch {number}); {kept}; train again with a smaller rate: --lr {lower:g}"
+        return (
+            f"training diverged in epoch {number}: not a finite number; {kept}; "
+            f"train anew with a smaller rate, such as --lr {self.steps.recipe.lr / 10:.3g}"
+        )
 
 
 def _loss(logits: Tensor, labels: Tensor) -> float:
