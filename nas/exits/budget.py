@@ -182,4 +182,5 @@ def figure(value: float, unit: str = "", up: bool = False) -> str:
     if up and math.isfinite(scaled) and scaled > 0:
         digit = 10.0 ** (math.floor(math.log10(scaled)) - 3)
         scaled = math.ceil(scaled / digit - 1e-9) * digit
-    return f"{scaled:.4g}{prefix} {unit}".rstrip()
+    digits = f"{scaled:.4g}" if scaled < 1e4 else f"{scaled:.0f}"
+    return f"{digits}{prefix} {unit}".rstrip()

@@ -242,6 +242,8 @@ def test_calibration_keeps_answers_and_shares(made: Made) -> None:
     before = made.evaluation
     assert after.policy.reached.held_out.shares == before.policy.reached.held_out.shares
     assert after.policy.thresholds != before.policy.thresholds
+    assert after.policy.found == "by hand, as many leaving after calibration"
+    assert calibrated.calibrated(trained, made.seen).policy == trained.policy
     for one, two in zip(before.exits, after.exits, strict=True):
         assert one == two
         assert one.calibrated_error.held_out < one.calibration_error.held_out
