@@ -64,6 +64,8 @@ def same_shares(policy: ExitPolicy, before: HeldOut, after: HeldOut) -> ExitPoli
     kept = [
         old if not 0 < old <= 1 else new for old, new in zip(policy.thresholds, found, strict=True)
     ]
+    if tuple(kept) == policy.thresholds:
+        return policy
     return ExitPolicy(tuple(kept), policy.found.removesuffix(_CALIBRATED) + _CALIBRATED)
 
 
