@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 
 from nas.cli.main import main
 from nas.config import load, save
@@ -187,3 +188,11 @@ def test_what_is_no_trained_network_is_refused(told: Told, tmp_path: Path) -> No
     assert told.json("--data", "digits")["data"] == "digits"
     save(load(path).model_copy(update={"weights": None}), path)
     assert "no weights; nas train" in told.refusal()
+
+
+def test_weights_that_answer_no_numbers_are_refused(told: Told) -> None:
+    path = told.folder / "weights.safetensors"
+    weights = safetensors.torch.load(path.read_bytes())
+    broken = {name: t * float("nan") if t.is_floating_point() else t for name, t in weights.items()}
+    path.write_bytes(safetensors.torch.save(broken))
+    assert "no finite numbers" in told.refusal()
