@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nas.errors import UserError
 from nas.evaluation.cost import ExitCost
 from nas.evaluation.facts import (
     Accuracy,
@@ -56,7 +57,11 @@ class Answers:
 def answered(
     trained: "Trained", judges: "Judges", say: Callable[[str], None] = lambda line: None
 ) -> Both[Answers]:
-    """Run the network once over the held-out images, and over the test images where there are."""
+    """Run the network once over the held-out images, and over the test images where there are.
+
+    Raises UserError where an exit answers with something that is no finite number.
+    """
+    from nas.training.errors import TrainingDiverged
     from nas.training.evaluate import answers
 
     preprocessing = trained.config.preprocessing
@@ -66,7 +71,10 @@ def answered(
         if split is None:
             continue
         say(f"classifying {len(split)} {name} images")
-        logits = answers(trained.network, split, preprocessing.mean, preprocessing.std)
+        try:
+            logits = answers(trained.network, split, preprocessing.mean, preprocessing.std)
+        except TrainingDiverged:
+            raise UserError("the weights give answers that are no finite numbers") from None
         found.append(Answers(logits, split.labels))
     return Both(found[0], found[1] if judges.test is not None else None)
 

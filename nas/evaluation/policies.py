@@ -13,6 +13,8 @@ from nas.measurement import HeldOut
 from nas.scaling import macs
 from nas.settings import latency_ms
 
+_CALIBRATED = ", as many leaving after calibration"
+
 
 def limit(text: str) -> tuple[float, str]:
     """A cost and its unit, "ms" or "MACs", in a text such as 2ms, 800us, 20M or 1.5G.
@@ -38,10 +40,8 @@ def within(asked: tuple[float, str], cost: ExitCost) -> ExitPolicy:
     each = _of(cost, unit)
     exit = latest_within(each, most)
     if exit is None:
-        raise UserError(
-            f"no exit within {figure(most, unit)}: the first one takes "
-            f"{figure(each[0], unit, up=True)}"
-        )
+        least = figure(each[0], unit, up=True)
+        raise UserError(f"no exit within {figure(most, unit)}: the first one takes {least}")
     policy = always(exit, len(each))
     return ExitPolicy(policy.thresholds, f"{policy.found}, the last within {figure(most, unit)}")
 
@@ -64,7 +64,9 @@ def same_shares(policy: ExitPolicy, before: HeldOut, after: HeldOut) -> ExitPoli
     kept = [
         old if not 0 < old <= 1 else new for old, new in zip(policy.thresholds, found, strict=True)
     ]
-    return ExitPolicy(tuple(kept), f"{policy.found}, as many leaving after calibration")
+    if tuple(kept) == policy.thresholds:
+        return policy
+    return ExitPolicy(tuple(kept), policy.found.removesuffix(_CALIBRATED) + _CALIBRATED)
 
 
 def _of(cost: ExitCost, unit: str) -> Sequence[float]:

@@ -5,7 +5,6 @@ logits, found by the least negative log likelihood on held-out images; it change
 """
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from nas.exits.bisection import crossing
@@ -49,12 +48,3 @@ def calibration_error(held_out: HeldOut, bins: int = BINS) -> tuple[float, ...]:
         excess = np.bincount(inside, sure - held_out.correct[:, k], minlength=bins)
         errors.append(float(np.abs(excess).sum() / held_out.images))
     return tuple(errors)
-
-
-def negative_log_likelihood(logits: Tensor, labels: Tensor) -> tuple[float, ...]:
-    """Mean of each exit, in nats; logits [images, exits, classes], divided by the temperatures."""
-    losses = [
-        torch.nn.functional.cross_entropy(logits[:, k].double(), labels)
-        for k in range(logits.shape[1])
-    ]
-    return tuple(float(loss) for loss in losses)

@@ -242,12 +242,14 @@ def test_calibration_keeps_answers_and_shares(made: Made) -> None:
     before = made.evaluation
     assert after.policy.reached.held_out.shares == before.policy.reached.held_out.shares
     assert after.policy.thresholds != before.policy.thresholds
+    assert after.policy.found == "by hand, as many leaving after calibration"
+    assert calibrated.calibrated(trained, made.seen).policy == trained.policy
     for one, two in zip(before.exits, after.exits, strict=True):
         assert one == two
         assert one.calibrated_error.held_out < one.calibration_error.held_out
     never = ExitPolicy((NEVER, 0.0, 0.0), "always exit 2")
     kept = calibrated.calibrated(replace(made.trained, policy=never), made.seen)
-    assert kept.policy.thresholds == never.thresholds
+    assert kept.policy == never
 
 
 def test_a_calibrated_network_is_opened_again(made: Made, tmp_path: Path) -> None:
