@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas import atomic, plugins, train_settings
 from nas.errors import UserError
+from nas.inference.trained import CONFIG
 from nas.interruption import Interruption, Stopped
 from nas.progress import Progress
 from nas.run import numbered, writing
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from search_spaces.architecture import Architecture
     from search_spaces.network import StagedNetwork
 
-CONFIG = "config.yaml"
 FEW_BATCHES = 10
 
 

@@ -19,8 +19,8 @@ TrainArch = Annotated[
     str,
     typer.Argument(
         metavar="ARCH",
-        help="A config file, RUN:TRIAL or RUN:best, or a published network; with --resume, a "
-        "training's name or folder.",
+        help="A config file or its folder, RUN:TRIAL (or RUN:best), or a published network; with "
+        "--resume, a training's name or folder.",
     ),
 ]
 
@@ -119,12 +119,13 @@ def _trained(
 ) -> "Finished":
     from nas import trainings
     from nas.cli.architectures import find
+    from nas.inference.trained import CONFIG
 
     if resume:
         return trainings.resume(arch, asked, out, progress)
     found = find(arch, out)
     path = Path(arch)
-    label = path.absolute().parent.name if path.name == trainings.CONFIG else path.stem
+    label = path.absolute().parent.name if path.name == CONFIG else path.stem
     return trainings.start(found.architecture, label, found.data, asked, out, progress)
 
 

@@ -185,6 +185,9 @@ class _Full:
 
     def _go_on(self) -> None:
         """Take over what the folder holds."""
+        for name in (checkpoint.FILE, curves.FILE, WEIGHTS):
+            for half in self.folder.glob(f".{name}.*"):  # of a write that was killed
+                half.unlink()
         found = checkpoint.load(self.folder)
         if found is None:
             return

@@ -14,7 +14,8 @@ from sklearn.metrics import balanced_accuracy_score
 from torch import nn
 from torch.nn.functional import cross_entropy, kl_div
 
-from nas import recipes
+import nas
+from nas import plugins, recipes
 from nas.cli.main import main
 from nas.config import Config, save
 from nas.config import load as load_config
@@ -31,8 +32,10 @@ from nas.training.metrics import balanced_accuracy
 from nas.training.recipe import Recipe
 from nas.training.steps import Steps
 from nas.training.weights import to_bytes
+from nas.training_progress import Reporter
 from search_spaces.network import StagedNetwork
-from tests.nas.small_msd import SMALL
+from tests.nas.small_msd import SMALL, WHERE
+from tests.nas.table_search import Heard
 from tests.nas.test_train import network
 
 SHORT = Recipe(epochs=3, crop=1)
@@ -214,6 +217,16 @@ def test_an_own_loss_is_the_whole_loss(few: Dataset, tmp_path: Path) -> None:
     assert all(torch.allclose(own[name], weighted[name]) for name in last)
 
 
+def test_the_hook_in_the_readme_is_the_built_in_behaviour(few: Dataset, tmp_path: Path) -> None:
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text()
+    blocks = [block.split("```")[0] for block in readme.split("```python\n")[1:]]
+    (tmp_path / "my.py").write_text(next(block for block in blocks if "def metric" in block))
+    own = fully(few, tmp_path / "own", hook=hooks.load(tmp_path / "my.py"))
+    built_in = fully(few, tmp_path / "built-in")
+    assert torch.allclose(own.logits, built_in.logits)
+    assert own.best.metric == own.best.accuracy[-1] == built_in.best.metric
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -378,7 +391,7 @@ def test_a_finished_training_is_not_replaced(
         (["train", "small.yaml", "--distill", "-1"], "distill -1.0 must be 0 or more"),
         (["train", "small.yaml", "--hook", "gone.py"], "gone.py"),
         (["train", "small.yaml", "--name", "../up"], "'../up'"),
-        (["train", "small.yaml", "--lr", "1e30", "--epochs", "1"], "diverged in epoch 1"),
+        (["train", "small.yaml", "--lr", "1e30", "--epochs", "1", *QUICK], "diverged in epoch 1"),
     ],
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(
@@ -396,3 +409,42 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
 def test_an_epoch_survives_json() -> None:
     epoch = Epoch(3, 0.1, 1.5, 2.5, (0.5, 0.75), 0.75, 12.0)
     assert Epoch.from_json(json.loads(json.dumps(epoch.to_json()))) == epoch
+
+
+def test_a_trial_is_trained_on_all_images_of_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(plugins.SPACES, "msd", WHERE)
+    search = {"runtime": "macs", "executor": "inline", "image": 8, "limit": 60, "epochs": 1}
+    run = nas.search("msd", name="tiny", trials=1, target_latency="1ms", controller="random",
+                     **search)  # fmt: skip
+    quick = ["--epochs", "1", "--threads", "1", "--runtime", "macs"]
+    assert main(["train", "tiny:best", *quick]) == 0
+    out, _ = capsys.readouterr()
+    config = load_config("results/tiny-best-digits-default/config.yaml")
+    assert "tiny-best-digits-default: best of 1 epochs is 1" in out
+    assert config.architecture() == run.records()[0].architecture
+    assert config.provenance is not None
+    data = config.provenance.data
+    assert (data["source"], data["image"], data["limit"]) == ("digits", 8, None)
+    assert main(["describe", "tiny-best-digits-default"]) == 0  # its folder is an ARCH
+
+
+def test_progress_tells_epochs_and_the_best() -> None:
+    heard = Heard()
+    reporter = Reporter(heard, total=4, clock=iter([0.0, 0.1, 9.0]).__next__)
+    reporter.batch(1, 1, 10)
+    reporter.batch(1, 2, 10)  # too soon after the one before
+    reporter.epoch(Epoch(1, 0.1, 2.0, 2.5, (0.25, 0.5), 0.5, 60.0))
+    reporter.epoch(Epoch(2, 0.1, 1.5, 2.5, (0.25, 0.375), 0.375, 60.0))
+    reporter.batch(3, 5, 10)
+    assert [str(status) for status in heard.statuses] == [
+        "epoch 0/4 · batch 1/10",
+        "epoch 1/4 · loss 2.0000 · held-out accuracy 25.0 50.0 % · best 0.5000 (epoch 1) "
+        "· 3 min left",
+        "epoch 2/4 · loss 1.5000 · held-out accuracy 25.0 37.5 % · best 0.5000 (epoch 1) "
+        "· 2 min left",
+        "epoch 2/4 · loss 1.5000 · held-out accuracy 25.0 37.5 % · best 0.5000 (epoch 1) "
+        "· batch 5/10 · 2 min left",
+    ]

@@ -80,11 +80,13 @@ def test_killed_in_the_middle_it_ends_with_the_same_weights(recipe: str, tmp_pat
         wait_for_epochs(cut, 2, training)
         training.send_signal(signal.SIGKILL)
         training.wait()
+    (cut / f".{FILE}.half").write_bytes(b"as a kill amid a write leaves it")
     found: list[int] = []
     listener = Listener(found=lambda epochs: found.append(len(epochs)))
     torch.rand(3)  # whatever else the process drew
     again = train_fully(network(), data, RECIPES[recipe], 5, cut, listener=listener)
     assert 2 <= found[0] < 6
+    assert {path.name for path in cut.iterdir()} == {FILE, WEIGHTS, curves.FILE}
     assert (cut / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
     assert torch.equal(again.logits, whole.logits)
     assert [replaced(e) for e in again.epochs] == [replaced(e) for e in whole.epochs]
