@@ -37,7 +37,10 @@ def train(
     data_root: Annotated[
         str | None, typer.Option(metavar="DIR", help="Folder of the standard sets.")
     ] = None,
-    image: Annotated[int | None, typer.Option(help="Resize images to this many pixels.")] = None,
+    image: Annotated[
+        int | None,
+        typer.Option(help="Resize images to this many pixels. Default: the network's own."),
+    ] = None,
     limit: Annotated[
         str | None, typer.Option(metavar="N", help="Train on this many images (default: all).")
     ] = None,
@@ -126,7 +129,9 @@ def _trained(
     found = find(arch, out)
     path = Path(arch)
     label = path.absolute().parent.name if path.name == CONFIG else path.stem
-    return trainings.start(found.architecture, label, found.data, asked, out, progress)
+    side = found.image[1] if found.image is not None and found.image[1] == found.image[2] else None
+    subject = trainings.Subject(found.architecture, label, found.data, side)
+    return trainings.start(subject, asked, out, progress)
 
 
 def _show(finished: "Finished", as_json: bool) -> None:

@@ -190,6 +190,8 @@ class _Full:
                 half.unlink()
         found = checkpoint.load(self.folder)
         if found is None:
+            if (self.folder / WEIGHTS).exists():  # never before a checkpoint
+                raise UserError(f"{self.folder}: cannot go on, {checkpoint.FILE} is gone")
             return
         terms.refuse_other(found.terms, self.terms, self.folder)
         self.steps.load(found.state)

@@ -153,6 +153,16 @@ def test_other_terms_are_refused(tmp_path: Path) -> None:
             train_fully(*given, tmp_path)
 
 
+def test_a_checkpoint_that_is_gone_is_told_and_nothing_overwritten(tmp_path: Path) -> None:
+    data, recipe = load(SPEC), Recipe(epochs=1, crop=1)
+    train_fully(network(), data, recipe, 0, tmp_path)
+    (tmp_path / FILE).unlink()
+    before = (tmp_path / WEIGHTS).read_bytes()
+    with pytest.raises(UserError, match=r"checkpoint\.pt is gone"):
+        train_fully(network(), data, recipe, 1, tmp_path)
+    assert (tmp_path / WEIGHTS).read_bytes() == before
+
+
 @pytest.mark.parametrize("damage", [b"", b"nothing", b"PK\x03\x04 half a file"])
 def test_a_damaged_checkpoint_is_one_line(damage: bytes, tmp_path: Path) -> None:
     (tmp_path / FILE).write_bytes(damage)
