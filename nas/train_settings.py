@@ -41,10 +41,11 @@ class Asked:
     checkpoint: bool | None = None
     name: str | None = None
 
-    def spec(self, known: "DataSpec | None") -> "DataSpec":
+    def spec(self, known: "DataSpec | None" = None, side: int | None = None) -> "DataSpec":
         """The images: those asked for, else those `known` of the network, else the digits.
 
-        All train images are used unless fewer are asked for: a search limits them, not this.
+        side: of the images that the network was made for, in pixels, where known. All train images
+        are used unless fewer are asked for: a search limits them, not this.
         """
         from nas.data.dataset import DataSpec
 
@@ -52,8 +53,8 @@ class Asked:
             spec = replace(known, limit=image_limit(self.limit))
         else:
             spec = DataSpec(self.data or DEFAULT_DATA, limit=image_limit(self.limit))
-        spec = replace(spec, image=self.image or spec.image, root=self.data_root or spec.root)
-        return spec.absolute()
+        image = self.image or spec.image or side
+        return replace(spec, image=image, root=self.data_root or spec.root).absolute()
 
     def trained_by(self, image: tuple[int, int, int]) -> "Recipe":
         """The recipe for images (channels, height, width). Raises UserError."""
@@ -138,7 +139,7 @@ class TrainSettings(BaseModel):
 
 def _comparable(asked: Asked) -> Asked:
     """The same, paths absolute and lists of numbers in one notation."""
-    spec = asked.spec(None)
+    spec = asked.spec()
     return replace(
         asked,
         data=asked.data and spec.source,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from nas import atomic, plugins, train_settings
 from nas.errors import UserError
+from nas.inference.trained import CONFIG
 from nas.interruption import Interruption, Stopped
 from nas.progress import Progress
 from nas.run import numbered, writing
@@ -30,12 +31,24 @@ if TYPE_CHECKING:
     from search_spaces.architecture import Architecture
     from search_spaces.network import StagedNetwork
 
-CONFIG = "config.yaml"
 FEW_BATCHES = 10
 
 
 class TrainingInterrupted(KeyboardInterrupt):
     """The user stopped the training; the message says how to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is to be trained. label: what the default name begins with.
+
+    data: the images it was found with, side: their height and width, both where known.
+    """
+
+    architecture: "Architecture"
+    label: str
+    data: "DataSpec | None" = None
+    side: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,17 +73,9 @@ class _Job:
     source: "LatencySource"
 
 
-def start(
-    architecture: "Architecture",
-    label: str,
-    known: "DataSpec | None",
-    asked: Asked,
-    out: Path,
-    progress: Progress,
-) -> Finished:
+def start(subject: Subject, asked: Asked, out: Path, progress: Progress) -> Finished:
     """Train an architecture in a new folder under `out`.
 
-    label: what the default name begins with. known: the images that go with the architecture.
     Raises UserError, SpaceError or LatencyError for wrong input, before anything is written;
     TrainingInterrupted after Ctrl-C.
     """
@@ -78,7 +83,7 @@ def start(
     with interruption.listening():
         if asked.name is not None:
             _refuse_existing(out, asked.name)
-        settings, dataset = _resolved(architecture, label, known, asked, out)
+        settings, dataset = _resolved(subject, asked, out)
         job = _job(settings, dataset)
         folder = _create(out, settings)
         progress.say(f"training {folder}, recipe {settings.recipe_name}")
@@ -112,27 +117,21 @@ def opened(name: str, out: Path) -> Path:
     raise UserError(f"no training {name!r} (no {FILE} in {tried[0]} or {tried[1]})")
 
 
-def _resolved(
-    architecture: "Architecture",
-    label: str,
-    known: "DataSpec | None",
-    asked: Asked,
-    out: Path,
-) -> tuple[TrainSettings, "Dataset"]:
+def _resolved(subject: Subject, asked: Asked, out: Path) -> tuple[TrainSettings, "Dataset"]:
     from nas import recipes
     from nas.training import hook as hooks
     from nas.training.trial import cached
 
     recipes.named(asked.recipe or "default")  # before images are read
     hook = None if asked.hook is None else hooks.load(Path(asked.hook))
-    spec = asked.spec(known)
+    spec = asked.spec(subject.data, subject.side)
     dataset = cached(spec)
     recipe = asked.trained_by(dataset.image)
-    stem = f"{label}-{Path(spec.source).stem or 'data'}-{asked.recipe or 'default'}"
+    stem = f"{subject.label}-{Path(spec.source).stem or 'data'}-{asked.recipe or 'default'}"
     settings = train_settings.resolve(
         asked,
         asked.name or numbered(out, stem),
-        architecture.to_json(),
+        subject.architecture.to_json(),
         data=spec.to_json(),
         recipe=recipe.to_json(),
         hook=hook and HookFile(path=str(hook.path), digest=hook.digest),
@@ -251,12 +250,9 @@ def _finish(folder: Path, job: _Job, outcome: "Outcome") -> Finished:
 
 def _drop_empty(folder: Path) -> None:
     """Remove a folder in which no epoch has ended: there is nothing to go on with."""
-    from nas.training.checkpoint import FILE as CHECKPOINT
-
-    if not (folder / CHECKPOINT).exists():
+    if [path.name for path in folder.iterdir()] == [FILE]:
         (folder / FILE).unlink()
-        with contextlib.suppress(OSError):  # somebody else's files are in it
-            folder.rmdir()
+        folder.rmdir()
 
 
 @contextlib.contextmanager

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 Arch = Annotated[
     str,
     typer.Argument(
-        metavar="ARCH", help="A config file, RUN:TRIAL (or RUN:best), or a published network."
+        metavar="ARCH",
+        help="A config file or its folder, RUN:TRIAL (or RUN:best), or a published network.",
     ),
 ]
 
@@ -39,12 +40,16 @@ class Found:
 
 
 def find(text: str, out: Path) -> Found:
-    """Read ARCH; runs are looked for in ``out``.
+    """Read ARCH; runs, and folders with the config of a training, are looked for in ``out``.
 
     Raises UserError where nothing has that name, and what reading the file or the run raises.
     """
     from nas.documents import SUFFIXES
+    from nas.inference.trained import CONFIG
 
+    for folder in (Path(text), out / text) if text else ():
+        if (folder / CONFIG).is_file():
+            return _in_file(folder / CONFIG)
     if Path(text).suffix.lower() in SUFFIXES or Path(text).is_file():
         return _in_file(Path(text))
     run, colon, trial = text.rpartition(":")

@@ -19,8 +19,8 @@ TrainArch = Annotated[
     str,
     typer.Argument(
         metavar="ARCH",
-        help="A config file, RUN:TRIAL or RUN:best, or a published network; with --resume, a "
-        "training's name or folder.",
+        help="A config file or its folder, RUN:TRIAL (or RUN:best), or a published network; with "
+        "--resume, a training's name or folder.",
     ),
 ]
 
@@ -37,7 +37,10 @@ def train(
     data_root: Annotated[
         str | None, typer.Option(metavar="DIR", help="Folder of the standard sets.")
     ] = None,
-    image: Annotated[int | None, typer.Option(help="Resize images to this many pixels.")] = None,
+    image: Annotated[
+        int | None,
+        typer.Option(help="Resize images to this many pixels. Default: the network's own."),
+    ] = None,
     limit: Annotated[
         str | None, typer.Option(metavar="N", help="Train on this many images (default: all).")
     ] = None,
@@ -119,13 +122,16 @@ def _trained(
 ) -> "Finished":
     from nas import trainings
     from nas.cli.architectures import find
+    from nas.inference.trained import CONFIG
 
     if resume:
         return trainings.resume(arch, asked, out, progress)
     found = find(arch, out)
     path = Path(arch)
-    label = path.absolute().parent.name if path.name == trainings.CONFIG else path.stem
-    return trainings.start(found.architecture, label, found.data, asked, out, progress)
+    label = path.absolute().parent.name if path.name == CONFIG else path.stem
+    side = found.image[1] if found.image is not None and found.image[1] == found.image[2] else None
+    subject = trainings.Subject(found.architecture, label, found.data, side)
+    return trainings.start(subject, asked, out, progress)
 
 
 def _show(finished: "Finished", as_json: bool) -> None:

@@ -2,9 +2,9 @@
 
 100 epochs of RMSProp (decay 0.9, eps 1.0 within the root, as in TF), a rate of 0.045 multiplied by
 0.94 every 2 epochs, gradients clipped to a norm of 2, label smoothing 0.1, and the running average
-of the parameters as the result. The batch is the 32 of one replica: 50 of them applied their
-updates each for itself. The paper names neither the average's decay nor a momentum or weight decay;
-0.9999, none and none are used. Only the crop is rescaled, to the size of the images.
+of the parameters as the result. The rate is taken to belong to the 32 images of one replica (there
+were 50). The paper names neither the average's decay nor a momentum or weight decay: 0.9999 (as in
+MnasNet), none and none are used. Only the crop is rescaled, to the size of the images.
 """
 
 from nas.training.recipe import Recipe

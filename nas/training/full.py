@@ -185,8 +185,13 @@ class _Full:
 
     def _go_on(self) -> None:
         """Take over what the folder holds."""
+        for name in (checkpoint.FILE, curves.FILE, WEIGHTS):
+            for half in self.folder.glob(f".{name}.*"):  # of a write that was killed
+                half.unlink()
         found = checkpoint.load(self.folder)
         if found is None:
+            if (self.folder / WEIGHTS).exists():  # never before a checkpoint
+                raise UserError(f"{self.folder}: cannot go on, {checkpoint.FILE} is gone")
             return
         terms.refuse_other(found.terms, self.terms, self.folder)
         self.steps.load(found.state)

@@ -15,13 +15,9 @@ from torch import nn
 from torch.nn.functional import cross_entropy, kl_div
 
 from nas import recipes
-from nas.cli.main import main
-from nas.config import Config, save
-from nas.config import load as load_config
 from nas.data.dataset import Dataset, DataSpec
 from nas.data.load import load
 from nas.errors import UserError
-from nas.inference.trained import open_trained
 from nas.training import hook as hooks
 from nas.training.curves import Epoch
 from nas.training.evaluate import answers
@@ -31,8 +27,9 @@ from nas.training.metrics import balanced_accuracy
 from nas.training.recipe import Recipe
 from nas.training.steps import Steps
 from nas.training.weights import to_bytes
+from nas.training_progress import Reporter
 from search_spaces.network import StagedNetwork
-from tests.nas.small_msd import SMALL
+from tests.nas.table_search import Heard
 from tests.nas.test_train import network
 
 SHORT = Recipe(epochs=3, crop=1)
@@ -214,6 +211,16 @@ def test_an_own_loss_is_the_whole_loss(few: Dataset, tmp_path: Path) -> None:
     assert all(torch.allclose(own[name], weighted[name]) for name in last)
 
 
+def test_the_hook_in_the_readme_is_the_built_in_behaviour(few: Dataset, tmp_path: Path) -> None:
+    readme = Path(__file__).parents[2].joinpath("README.md").read_text()
+    blocks = [block.split("```")[0] for block in readme.split("```python\n")[1:]]
+    (tmp_path / "my.py").write_text(next(block for block in blocks if "def metric" in block))
+    own = fully(few, tmp_path / "own", hook=hooks.load(tmp_path / "my.py"))
+    built_in = fully(few, tmp_path / "built-in")
+    assert torch.allclose(own.logits, built_in.logits)
+    assert own.best.metric == own.best.accuracy[-1] == built_in.best.metric
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -279,120 +286,25 @@ def test_cuda_is_refused_where_there_is_none(few: Dataset, tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-# The command
-
-
-@pytest.fixture
-def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A config file of the smallest network with two exits, in an empty working directory."""
-    monkeypatch.chdir(tmp_path)
-    given = SMALL.sample(np.random.default_rng(0)).to_json()
-    save(
-        Config(
-            schema_version=1, space="msd", version=given["version"], decisions=given["decisions"]
-        ),
-        tmp_path / "small.yaml",
-    )
-    return tmp_path / "small.yaml"
-
-
-QUICK = ["--image", "16", "--limit", "60", "--threads", "1", "--runtime", "macs"]
-
-
-def test_the_command_leaves_a_network_ready_for_use(
-    small: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["train", "small.yaml", "--recipe", "msdnet", "--epochs", "2", *QUICK]
-    assert main([*arguments, "--batch-size", "16", "--json"]) == 0
-    out, err = capsys.readouterr()
-    told = json.loads(out)
-    folder = Path("results/small-digits-msdnet")
-    assert told["folder"] == str(folder)
-    assert "learning rate 0.025 for batches of 16, in proportion to the recipe's 0.1 for 64" in err
-    assert {path.name for path in folder.iterdir()} == {
-        "train.yaml", "curves.csv", "checkpoint.pt", "weights.safetensors", "config.yaml",
-    }  # fmt: skip
-    config = load_config(folder / "config.yaml")
-    assert config.provenance is not None and config.metrics is not None
-    assert config.provenance.run == "small-digits-msdnet" and config.provenance.trial is None
-    assert config.provenance.data["limit"] == 60
-    assert config.image == (1, 16, 16) and config.classes == tuple("0123456789")
-    assert config.recipe is not None and config.recipe["name"] == "msdnet"
-    assert config.metrics.accuracy == told["policy"]["accuracy"]
-    trained = open_trained(str(folder), Path("results"))
-    data = load(DataSpec("digits", image=16, limit=60))
-    found = answers(trained.network, data.held_out, data.mean, data.std)
-    right = (found.argmax(2) == data.held_out.labels[:, None]).double().mean(0)
-    assert right.tolist() == [each["accuracy"] for each in told["exits"]]
-    # Its config is an architecture again, trained on the same images unless told otherwise.
-    again = ["train", str(folder / "config.yaml"), "--epochs", "1", "--limit", "60"]
-    assert main([*again, "--threads", "1", "--runtime", "macs"]) == 0
-    out, _ = capsys.readouterr()
-    name = "small-digits-msdnet-digits-default"
-    assert f"next: nas evaluate results/{name}" in out
-    assert load_config(Path("results") / name / "config.yaml").image == (1, 16, 16)
-
-
-def test_a_finished_training_is_not_replaced(
-    small: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["train", "small.yaml", "--epochs", "1", "--name", "one", *QUICK]
-    assert main(arguments) == 0
-    before = {path: path.read_bytes() for path in Path("results/one").iterdir()}
-    capsys.readouterr()
-    assert main(arguments) == 2
-    assert "'nas train one --resume'" in capsys.readouterr().err
-    for option, told in (
-        (["--epochs", "2"], "epochs 2: training 'one' has 1"),
-        (["--recipe", "mnasnet"], "recipe mnasnet: training 'one' has default"),
-        (["--lr", "0.5"], "lr 0.5: training 'one' has 0.1"),
-        (["--limit", "all"], "limit all: training 'one' has 60"),
-        (["--exit-weights", "1,2"], "exit-weights 1,2: training 'one' has None"),
-    ):
-        assert main(["train", "one", "--resume", *option]) == 2
-        out, err = capsys.readouterr()
-        assert out == "" and told in err and err.count("\n") == 1
-    assert {path: path.read_bytes() for path in Path("results/one").iterdir()} == before
-
-
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["train"], "ARCH"),
-        (["train", "gone.yaml"], "gone.yaml: no such file"),
-        (["train", "gone", "--resume"], "no training 'gone'"),
-        (["train", "small.yaml", "--recipe", "msdnt"], "did you mean 'msdnet'"),
-        (["train", "small.yaml", "--metric", "f1"], "unknown metric 'f1'"),
-        (["train", "small.yaml", "--epochs", "0"], "epochs 0 must be 1 or more"),
-        (["train", "small.yaml", "--batch-size", "1"], "batch size 1: must be 2 or more"),
-        (["train", "small.yaml", "--lr", "-1"], "lr -1.0 must be above 0"),
-        (["train", "small.yaml", "--seed", "-1"], "seed -1"),
-        (["train", "small.yaml", "--threads", "0"], "threads 0"),
-        (["train", "small.yaml", "--device", "fridge"], "device 'fridge': must be cpu or cuda"),
-        (["train", "small.yaml", "--runtime", "onx"], "unknown runtime 'onx'"),
-        (["train", "small.yaml", "--limit", "few"], "'few'"),
-        (["train", "small.yaml", "--data", "digit"], "digits"),
-        (["train", "small.yaml", "--image", "4"], "image size 4"),
-        (["train", "small.yaml", "--exit-weights", "1,x"], "'1,x'"),
-        (["train", "small.yaml", "--exit-weights", "1,1,1"], "3 exit weights for 2 exits"),
-        (["train", "small.yaml", "--distill", "-1"], "distill -1.0 must be 0 or more"),
-        (["train", "small.yaml", "--hook", "gone.py"], "gone.py"),
-        (["train", "small.yaml", "--name", "../up"], "'../up'"),
-        (["train", "small.yaml", "--lr", "1e30", "--epochs", "1"], "diverged in epoch 1"),
-    ],
-)
-def test_a_mistake_is_one_line_and_leaves_nothing(
-    arguments: list[str], told: str, small: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(arguments) == 2
-    out, err = capsys.readouterr()
-    assert out == "" and told in err
-    assert err.splitlines()[-1].startswith("error: ")
-    if "diverged" not in told:
-        assert err.count("\n") == 1
-    assert not list(small.parent.glob("results/*"))
-
-
 def test_an_epoch_survives_json() -> None:
     epoch = Epoch(3, 0.1, 1.5, 2.5, (0.5, 0.75), 0.75, 12.0)
     assert Epoch.from_json(json.loads(json.dumps(epoch.to_json()))) == epoch
+
+
+def test_progress_tells_epochs_and_the_best() -> None:
+    heard = Heard()
+    reporter = Reporter(heard, total=4, clock=iter([0.0, 0.1, 9.0]).__next__)
+    reporter.batch(1, 1, 10)
+    reporter.batch(1, 2, 10)  # too soon after the one before
+    reporter.epoch(Epoch(1, 0.1, 2.0, 2.5, (0.25, 0.5), 0.5, 60.0))
+    reporter.epoch(Epoch(2, 0.1, 1.5, 2.5, (0.25, 0.375), 0.375, 60.0))
+    reporter.batch(3, 5, 10)
+    assert [str(status) for status in heard.statuses] == [
+        "epoch 0/4 · batch 1/10",
+        "epoch 1/4 · loss 2.0000 · held-out accuracy 25.0 50.0 % · best 0.5000 (epoch 1) "
+        "· 3 min left",
+        "epoch 2/4 · loss 1.5000 · held-out accuracy 25.0 37.5 % · best 0.5000 (epoch 1) "
+        "· 2 min left",
+        "epoch 2/4 · loss 1.5000 · held-out accuracy 25.0 37.5 % · best 0.5000 (epoch 1) "
+        "· batch 5/10 · 2 min left",
+    ]

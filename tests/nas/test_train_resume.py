@@ -80,11 +80,13 @@ def test_killed_in_the_middle_it_ends_with_the_same_weights(recipe: str, tmp_pat
         wait_for_epochs(cut, 2, training)
         training.send_signal(signal.SIGKILL)
         training.wait()
+    (cut / f".{FILE}.half").write_bytes(b"as a kill amid a write leaves it")
     found: list[int] = []
     listener = Listener(found=lambda epochs: found.append(len(epochs)))
     torch.rand(3)  # whatever else the process drew
     again = train_fully(network(), data, RECIPES[recipe], 5, cut, listener=listener)
     assert 2 <= found[0] < 6
+    assert {path.name for path in cut.iterdir()} == {FILE, WEIGHTS, curves.FILE}
     assert (cut / WEIGHTS).read_bytes() == (tmp_path / "whole" / WEIGHTS).read_bytes()
     assert torch.equal(again.logits, whole.logits)
     assert [replaced(e) for e in again.epochs] == [replaced(e) for e in whole.epochs]
@@ -149,6 +151,16 @@ def test_other_terms_are_refused(tmp_path: Path) -> None:
     ):  # fmt: skip
         with pytest.raises(UserError, match=told):
             train_fully(*given, tmp_path)
+
+
+def test_a_checkpoint_that_is_gone_is_told_and_nothing_overwritten(tmp_path: Path) -> None:
+    data, recipe = load(SPEC), Recipe(epochs=1, crop=1)
+    train_fully(network(), data, recipe, 0, tmp_path)
+    (tmp_path / FILE).unlink()
+    before = (tmp_path / WEIGHTS).read_bytes()
+    with pytest.raises(UserError, match=r"checkpoint\.pt is gone"):
+        train_fully(network(), data, recipe, 1, tmp_path)
+    assert (tmp_path / WEIGHTS).read_bytes() == before
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing", b"PK\x03\x04 half a file"])
