@@ -9,8 +9,8 @@ images, in random order. The arms, all in one process and on the same images, ta
 batch:
 
 - plain: ``network(x)``; again: the same, to see the noise
-- stages: the same stage by stage, the time noted after each: T_k(B), what it takes to run a batch of
-  B images statically to exit k
+- stages: the same stage by stage, the time noted after each: T_k(B), what it takes to run B images
+  statically to exit k, as one batch
 - 1/2, 1/3: ``classify`` under the two policies; masked: every stage on every image, then the policy
 - streams: ``classify_many`` under the two policies, on the round's batches one after another
 - never: ``classify`` under the policy that lets nobody leave; tested: likewise, but with every
