@@ -117,7 +117,7 @@ class Predictor:
         if budget is not None and self.exit_macs[k] > budget:
             return True
         limit = math.inf if deadline_ms is None else deadline_ms
-        return found.elapsed_ms >= limit or found.elapsed_ms + self._stage_ms[k] > limit
+        return found.elapsed_ms + self._stage_ms[k] > limit
 
     def _input(self, image: Image) -> Tensor:
         config = self.trained.config

@@ -207,6 +207,14 @@ def test_a_stream_lets_survivors_wait_for_a_whole_batch() -> None:
         assert all(4 <= n < 8 for n in later[:-1])
 
 
+def test_no_images_no_answers() -> None:
+    for found in (
+        classify(network("msd"), images()[:0], [0.5, 0.5, 0.0]),
+        classify_many(network("msd"), [], [0.5, 0.5, 0.0]),
+    ):
+        assert found.answers.tolist() == found.confidence.tolist() == found.exits.tolist() == []
+
+
 def test_who_is_exactly_as_sure_as_the_threshold_leaves() -> None:
     staged, x = network("msd"), images()
     with torch.inference_mode():
