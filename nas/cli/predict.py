@@ -73,6 +73,8 @@ def _opened(
     from nas.onnx_runner.runner import Runner
 
     if (Path(source) / POLICY).is_file():
+        if weights is not None:
+            raise UserError(f"--weights {weights}: the export {source} has its own")
         runner = Runner(source)
         exits = len(runner.thresholds)
         if threshold is not None:

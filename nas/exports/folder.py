@@ -50,13 +50,23 @@ def written(path: Path) -> Iterator[Path]:
         new, old = work / "new", work / "old"
         new.mkdir()
         yield new
-        if path.exists():
-            path.rename(old)
-        new.rename(path)
+        _replace(path, new, old)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
     finally:
         shutil.rmtree(work)
+
+
+def _replace(path: Path, new: Path, old: Path) -> None:
+    """Put `new` at `path` and what was there at `old`, or leave it there after an exception."""
+    if path.exists():
+        path.rename(old)
+    try:
+        new.rename(path)
+    except BaseException:
+        if old.exists():
+            old.rename(path)
+        raise
 
 
 def _ours(path: Path) -> bool:

@@ -21,9 +21,12 @@ On the command line: nas predict THIS_FOLDER IMAGE...
 In Python, with nas-platform and torch installed:
 
     from pathlib import Path
+    from nas.inference.predictor import Predictor
     from nas.inference.trained import open_trained
     trained = open_trained("THIS_FOLDER", Path("results"))
-    logits = trained.network(x)    # a list, one an exit; x: nas.inference.pixels.prepared
+    print(Predictor(trained).predict("IMAGE").class_name)
+
+trained.network(x) gives the logits of every exit; x comes from nas.inference.pixels.prepared.
 """
 
 

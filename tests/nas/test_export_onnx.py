@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 from subprocess import run
 
@@ -11,14 +12,22 @@ import pytest
 import torch
 
 from nas import plugins
+from nas.config import Config, Preprocessing, Provenance
+from nas.data.dataset import DataSpec
+from nas.data.load import load, load_test
 from nas.errors import UserError
 from nas.exports import onnx_folder
 from nas.exports.check import agreement, eager
 from nas.exports.onnx_stages import OPSET
 from nas.inference.execution import classify
 from nas.inference.pixels import prepared
-from nas.inference.trained import Trained
+from nas.inference.trained import Trained, ready
+from nas.networks import build
 from nas.onnx_runner.runner import Runner
+from nas.training.recipe import short_recipe
+from nas.training.train import train
+from nas.training.weights import to_bytes
+from search_spaces.msd import msdnet
 from tests.nas.ready_networks import images, policies, small_with_exits, trained
 
 COUNT = 24
@@ -141,3 +150,76 @@ def test_six_random_networks_of_each_space(name: str, tmp_path: Path) -> None:
     for index in range(6):
         checks = onnx_folder.write(trained(space.sample(rng)), tmp_path / str(index))
         assert checks[0].relative < 1e-4
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> tuple[Trained, Path]:
+    """An MSDNet trained for two epochs on digits, and its export."""
+    spec = DataSpec("digits")
+    dataset = load(spec)
+    architecture = msdnet(nBlocks=4, base=1, nChannels=8, growthRate=4)
+    given = architecture.to_json()
+    config = Config(
+        schema_version=1,
+        space=given["space"],
+        version=given["version"],
+        decisions=given["decisions"],
+        widened=tuple(given.get("widened", ())),
+        image=dataset.image,
+        classes=dataset.classes,
+        preprocessing=Preprocessing(
+            resize=(32, 32), colour="grey", mean=dataset.mean, std=dataset.std
+        ),
+        provenance=Provenance(run="none", seed=0, versions={}, data=spec.to_json()),
+    )
+    network = build(architecture, dataset.image, len(dataset.classes))
+    train(network, dataset, short_recipe(dataset.image, 2, len(dataset.train)), seed=0)
+    network_of_config = ready(config, to_bytes(network), "digits")
+    path = tmp_path_factory.mktemp("exports") / "digits"
+    checks = onnx_folder.write(network_of_config, path)
+    assert [check.images for check in checks] == ["32 random", "32 held-out digits"]
+    assert max(check.relative for check in checks) < 1e-5
+    return network_of_config, path
+
+
+@pytest.mark.slow
+def test_1797_real_images_leave_as_from_the_network(digits: tuple[Trained, Path]) -> None:
+    network, path = digits
+    spec = DataSpec("digits")
+    splits = (load(spec).train, load(spec).held_out, load_test(spec))
+    pixels = torch.cat([split.images for split in splits])
+    logits = torch.cat([
+        torch.from_numpy(eager(network, batch.numpy())).transpose(0, 1)
+        for batch in pixels.split(128)
+    ])  # fmt: skip
+    assert len(pixels) == 1797
+    runner = Runner(path)
+    for thresholds in policies(logits, network.temperatures):
+        runner.thresholds = thresholds
+        found = [runner.classify(batch.numpy()) for batch in pixels.split(100)]
+        x = prepared(network.config, pixels)
+        expected = classify(network.network, x, thresholds, network.temperatures)
+        assert np.concatenate([each.exits for each in found]).tolist() == expected.exits.tolist()
+        answers = np.concatenate([each.answers for each in found])
+        assert answers.tolist() == expected.answers.tolist()
+
+
+@pytest.mark.slow
+def test_an_early_exit_is_faster_than_the_last(digits: tuple[Trained, Path]) -> None:
+    network, path = digits
+    pixels = load_test(DataSpec("digits")).images[:100].numpy()
+    logits = torch.from_numpy(eager(network, pixels)).transpose(0, 1)
+    all_early, none_early, early, *_ = policies(logits, network.temperatures)
+    runner, fastest = Runner(path), {}
+    runner.warm_up()
+    for thresholds in (all_early, early, none_early) * 7:
+        runner.thresholds = thresholds
+        start = time.perf_counter()
+        for image in pixels:
+            runner.classify(image[None])
+        seconds = time.perf_counter() - start
+        fastest[thresholds] = min(seconds, fastest.get(thresholds, seconds))
+    for name, thresholds in (("exit 1", all_early), ("early policy", early)):
+        ratio = fastest[none_early] / fastest[thresholds]
+        print(f"{name}: {ratio:.2f} times faster than the last exit")
+        assert ratio > 1

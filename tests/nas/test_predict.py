@@ -161,3 +161,4 @@ def test_a_source_without_weights_is_refused(told: Told, tmp_path: Path) -> None
     weights = told.place / "pytorch" / "weights.safetensors"
     (row,) = told.rows(config, picture, "--weights", weights)
     assert row["label"] == told.rows("pets:best", picture)[0]["label"]
+    assert "has its own" in told.text(told.place / "onnx", picture, "--weights", weights, code=2)
