@@ -1,8 +1,8 @@
 """The stages of a network as ONNX files.
 
 The exporter is the tracing one (``dynamo=False``): both are exact and keep the batch axis free, but
-it takes 0.2 to 1.1 s for a network of any of our search spaces, the other 6 to 11 s and more for
-the large ones. A stage has neither loops nor branches that tracing would lose.
+it takes 0.2 to 1.1 s for a small network of any of our search spaces, and the other 20 to 40 times
+as long. A stage has neither loops nor branches that tracing would lose.
 """
 
 import warnings
