@@ -1,4 +1,4 @@
-"""Weights on disk: only those of trials that a front point needs."""
+"""Weights on disk: only those of the best trial and of trials that a front point needs."""
 
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 
 class KeptWeights:
-    """The front over all (trial, policy) points so far, and the files that go with it.
+    """The front over all (trial, policy) points so far, the best trial, and the files of both.
 
-    A trial that left the front never comes back to it, so its weights are dropped for good.
+    The best one need not be on the front: its score is that of a policy chosen on other images.
+    A trial that left the front, or was beaten, never comes back, so its weights go for good.
     """
 
     def __init__(self, run: "Run") -> None:
@@ -22,12 +23,14 @@ class KeptWeights:
         self._objective = run.objective()
         self._points: list[tuple[float, ...]] = []
         self._trials: list[int] = []  # the trial of each point
+        self._best: tuple[tuple[float, ...], int] | None = None  # merit, minus the trial
 
     @property
     def trials(self) -> frozenset[int]:
-        """The trials on the front."""
+        """The trials on the front, and the best one."""
         directions = tuple(DIRECTIONS[fact] for fact in self._objective.plane)
-        return frozenset(self._trials[i] for i in pareto.front(self._points, directions))
+        front = {self._trials[i] for i in pareto.front(self._points, directions)}
+        return frozenset(front | ({-self._best[1]} if self._best else set()))
 
     def add(self, trial: int, measurement: Measurement, weights: bytes | None) -> None:
         """A finished trial; `weights` None when its file, if it needs one, is there already."""
@@ -35,11 +38,13 @@ class KeptWeights:
             plane = self._objective.plane
             self._points.append(self._objective.point(measurement, seen, plane))
             self._trials.append(trial)
+        scored = (self._objective.merit(measurement), -trial)
+        self._best = scored if self._best is None else max(self._best, scored)
         if weights is not None and trial in self.trials:
             atomic.write(self._run.weights_path(trial), weights)
 
     def drop_others(self) -> None:
-        """Deletes the weights of trials that are not on the front."""
+        """Deletes the weights of all other trials."""
         kept = {self._run.weights_path(trial).name for trial in self.trials}
         for file in (self._run.path / "weights").glob("*.safetensors"):
             if file.name not in kept:

@@ -72,6 +72,13 @@ class Objective:
             return self.point(measurement, seen, self.facts)
         return (self.reward(seen.accuracy, seen.latency_ms),)
 
+    def merit(self, measurement: Measurement) -> tuple[float, float]:
+        """Order networks, larger is better: by the reward, or by accuracy where there is none."""
+        seen = self.view(measurement)
+        if self.reward is None:
+            return seen.accuracy, -seen.latency_ms
+        return self.reward(seen.accuracy, seen.latency_ms), seen.accuracy
+
     @staticmethod
     def point(
         measurement: Measurement, seen: PolicyScore, facts: tuple[str, ...]

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from nas import frame
 from nas.errors import UserError
-from nas.measurement import Measurement
 from nas.objective import Objective
 from nas.record import State, TrialRecord
 from nas.rewards import SOFT_W, Reward
@@ -63,7 +62,7 @@ def _best(records: Iterable[TrialRecord], objective: Objective) -> TrialRecord |
     done = [(r, r.measurement) for r in records if r.measurement and r.state == "complete"]
     if not done:
         return None
-    return max(done, key=lambda found: (*_merit(objective, found[1]), -found[0].trial))[0]
+    return max(done, key=lambda found: (*objective.merit(found[1]), -found[0].trial))[0]
 
 
 def record(run: Run, trial: str) -> TrialRecord:
@@ -117,10 +116,3 @@ def _status_or_error(folder: Path, out: Path) -> dict[str, Any]:
         return status(open_run(folder.absolute(), out)) | {"error": None}
     except (UserError, SpaceError) as error:
         return {"run": folder.name, "error": str(error)}
-
-
-def _merit(objective: Objective, measured: Measurement) -> tuple[float, float]:
-    seen = objective.view(measured)
-    if objective.reward is None:
-        return seen.accuracy, -seen.latency_ms
-    return objective.reward(seen.accuracy, seen.latency_ms), seen.accuracy

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nas.cli.output import cell, say, show_json, show_table, show_text
-from nas.cli.values import RUNS, Device, Force, Json, Out, Runtime
+from nas.cli.values import RUNS, Device, Force, Json, Out, Runtime, Weights
 from nas.errors import UserError
 
 if TYPE_CHECKING:
@@ -30,9 +30,6 @@ Threshold = Annotated[
 Calibrate = Annotated[
     bool,
     typer.Option("--calibrate", help="Set temperatures on held-out images; with -o, a config."),
-]
-Weights = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Other weights than the config names.")
 ]
 Folder = Annotated[
     Path | None,
