@@ -16,7 +16,7 @@ batch:
 - never: ``classify`` under the policy that lets nobody leave; tested: likewise, but with every
   exit's confidence tested
 
-A round is as many batches as make 64 images, and at least four. Speed-up is T_K / the time of an
+A round is as many batches as make 128 images, and at least four. Speed-up is T_K / the time of an
 arm, the bound T_K / sum_k share_k T_k, share_k being the part of the round's images that leave at
 exit k, and the bound of MACs the same with MACs for times. Shown are medians over the rounds of
 these ratios, and for "of the bound" the middle half: what disturbs the machine spoils a round, or
@@ -58,7 +58,7 @@ from nas.training.evaluate import answers
 from search_spaces.operators import costs
 
 BUDGETS = {"1/2": 1 / 2, "1/3": 1 / 3}  # of the network's MACs
-ROUND, FEWEST = 64, 4  # images, batches
+ROUND, FEWEST = 128, 4  # images, batches
 HELD_OUT = 2000  # images: enough to set thresholds
 CLOCKS = {"wall": time.perf_counter, "cpu": time.thread_time}
 Arm = Callable[[Tensor], Any]
