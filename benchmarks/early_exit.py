@@ -47,13 +47,11 @@ from nas import atomic
 from nas.data.dataset import DataSpec, Split
 from nas.data.load import load, load_test
 from nas.exits import NEVER
-from nas.exits.candidates import geometric_shares, thresholds_for
+from nas.exits.budget import budgeted_policy
 from nas.exits.confidence import judged
-from nas.exits.policy import tally
 from nas.inference.execution import Leaving, classify, classify_many, masked
 from nas.inference.pixels import prepared
 from nas.inference.trained import Trained, open_trained
-from nas.measurement import HeldOut
 from nas.training.evaluate import answers
 from search_spaces.operators import costs
 
@@ -163,22 +161,6 @@ def stopwatch(stages: nn.ModuleList, clock: Callable[[], float]) -> Iterator[lis
             hook.remove()
 
 
-def thresholds_within(held_out: HeldOut, macs: np.ndarray, part: float) -> Thresholds:
-    """Return thresholds that spend `part` of the last exit's MACs per held-out image, or less."""
-    low, high = -12.0, 12.0  # log2 of the ratio between the shares of neighbouring exits
-    for _ in range(40):
-        middle = (low + high) / 2
-        found = _at(held_out, middle)
-        cheap = float(tally(held_out, found).mean(macs)[0]) <= part * macs[-1]
-        low, high = (middle, high) if cheap else (low, middle)
-    return tuple(_at(held_out, low)[0].tolist())
-
-
-def _at(held_out: HeldOut, octave: float) -> np.ndarray:
-    shares = geometric_shares(2.0**octave, held_out.exits)
-    return np.asarray(thresholds_for(held_out, shares[None]), dtype=np.float64)
-
-
 def opened(text: str, clock: Callable[[], float]) -> Bench:
     """Open a trained network and its data, and find the policies."""
     trained = open_trained(text, Path())
@@ -194,7 +176,10 @@ def opened(text: str, clock: Callable[[], float]) -> Bench:
     macs = np.array(costs(trained.network.graph).lazy_macs, dtype=np.float64)
     return Bench(
         trained,
-        {name: thresholds_within(held_out, macs, part) for name, part in BUDGETS.items()},
+        {
+            name: budgeted_policy(held_out, macs.tolist(), part * macs[-1]).thresholds
+            for name, part in BUDGETS.items()
+        },
         macs,
         prepared(trained.config, load_test(spec).images),
         clock,
