@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from nas.config import load_architecture
     from nas.description import describe
+    from nas.inference.predictor import predictor
     from nas.networks import build
     from nas.results import trials
     from nas.rewards import reward
@@ -22,6 +23,7 @@ __all__ = [
     "describe",
     "load_architecture",
     "open_run",
+    "predictor",
     "resume",
     "reward",
     "scale",
@@ -35,6 +37,7 @@ _WHERE = {
     "describe": "nas.description",
     "load_architecture": "nas.config",
     "open_run": "nas.run",
+    "predictor": "nas.inference.predictor",
     "resume": "nas.searches",
     "reward": "nas.rewards",
     "scale": "nas.scaling",

@@ -32,9 +32,7 @@ def predict(
     ],
     threshold: Annotated[
         float | None,
-        typer.Option(
-            min=0, help="Leave at the first exit as sure as this. Default: as the network says."
-        ),
+        typer.Option(help="Leave at the first exit as sure as this. Default: the network's own."),
     ] = None,
     deadline: Annotated[
         str | None,
@@ -69,6 +67,7 @@ def _opened(
     source: str, out: Path, weights: Path | None, threshold: float | None, limit_ms: float | None
 ) -> "tuple[Callable[[Path], Answer], int]":
     """What answers to an image file, and how many exits it has."""
+    from nas.exits import single_threshold
     from nas.onnx_runner.policy import POLICY
     from nas.onnx_runner.runner import Runner
 
@@ -78,17 +77,15 @@ def _opened(
         runner = Runner(source)
         exits = len(runner.thresholds)
         if threshold is not None:
-            runner.thresholds = (threshold,) * (exits - 1) + (0.0,)
+            runner.thresholds = single_threshold(threshold, exits).thresholds
         return lambda path: runner.predict(path, limit_ms), exits
 
-    from nas.exits import ExitPolicy
     from nas.inference.trained import open_trained
 
     trained = open_trained(source, out, weights)
     exits = len(trained.policy.thresholds)
     if threshold is not None:
-        policy = ExitPolicy((threshold,) * (exits - 1) + (0.0,), f"--threshold {threshold:g}")
-        trained = replace(trained, policy=policy)
+        trained = replace(trained, policy=single_threshold(threshold, exits))
     predictor = _warm(trained)
     return lambda path: predictor.predict(path, limit_ms), exits
 

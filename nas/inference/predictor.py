@@ -17,7 +17,7 @@ from torch import Tensor
 from nas.errors import UserError
 from nas.exits.confidence import confidence
 from nas.inference.pixels import prepared, read
-from nas.inference.trained import Trained
+from nas.inference.trained import Trained, open_trained
 
 Image = str | Path | Tensor | npt.NDArray[np.uint8]
 """An image file of any size, or pixels uint8 [channels, height, width] of the network's."""
@@ -127,6 +127,20 @@ class Predictor:
             pixels = _checked(image, self.trained.image)
         device = next(self.trained.network.parameters()).device
         return prepared(config, pixels[None]).to(device)
+
+
+def predictor(path: str | Path, out: str | Path = "results") -> Predictor:
+    """The predictor of a trained network: its folder, its config file or RUN:TRIAL of `out`.
+
+    Latencies of its exits are those that the config states, where they were measured with torch.
+
+    Raises:
+        UserError, SpaceError: as `open_trained`.
+    """
+    trained = open_trained(str(path), Path(out))
+    metrics = trained.config.metrics
+    known = None if metrics is None or metrics.runtime != "torch" else metrics.exit_latency_ms
+    return Predictor(trained, known)
 
 
 def _checked(image: Any, wanted: tuple[int, int, int]) -> Tensor:

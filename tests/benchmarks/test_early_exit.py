@@ -1,0 +1,33 @@
+import time
+
+import numpy as np
+import pytest
+
+from benchmarks import early_exit
+from tests.nas import trained_msd
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    folder = trained_msd.write(tmp_path_factory.mktemp("trained"), epochs=2)
+    return early_exit.opened(str(folder), time.perf_counter)
+
+
+def test_policies_spend_what_they_are_named_after(bench):
+    # With thresholds of the held-out images: the test images of a round spend about as much.
+    (found, *_) = early_exit.rounds(bench, 64, 0.0, np.random.default_rng(0))
+    assert set(bench.policies) == {"1/2", "1/3"}
+    for name, part in early_exit.BUDGETS.items():
+        assert found[f"MACs {name}"].sum() == pytest.approx(part, abs=0.12)
+
+
+def test_the_report_has_a_row_for_each_batch_size_and_policy(bench):
+    lines = list(early_exit.report(bench, [1, 8], 0.0, "wall"))
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith(("| 1 |", "| 8 |"))]
+    assert [row[:2] for row in rows] == [["1", "1/2"], ["1", "1/3"], ["8", "1/2"], ["8", "1/3"]]
+    columns = early_exit.COLUMNS.split(", ")
+    for row in rows:
+        assert len(row) == len(columns)
+        facts = dict(zip(columns, row, strict=True))
+        assert float(facts["bound of MACs"]) > 1.5
+        assert float(facts["rounds"]) >= 3
