@@ -102,6 +102,7 @@ def _next(run: "Run") -> list[str]:
     commands = {
         f"nas pareto {run.name}{out}": "every point with its exit policy",
         f"nas export {run.name}{out} -o best.yaml": "the best network as a config file",
+        f"nas train {run.name}:best{out}": "train the best network in full",
         f"nas resume {run.name}{out} --trials +20": "search on",
     }
     width = max(map(len, commands))
