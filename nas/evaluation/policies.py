@@ -1,6 +1,7 @@
 """Which policy to judge a network under: its own, or one that the user asks for."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -21,14 +22,10 @@ def limit(text: str) -> tuple[float, str]:
 
     Raises UserError for anything else.
     """
-    if text.strip().lower().endswith("s"):
-        return latency_ms(text), "ms"
-    try:
-        return macs(text), "MACs"
-    except UserError:
-        raise UserError(
-            f"{text!r} is no budget: a latency such as 2ms, or MACs such as 20M"
-        ) from None
+    for read, unit in ((latency_ms, "ms"), (macs, "MACs")):
+        with suppress(UserError):
+            return read(text), unit
+    raise UserError(f"{text!r} is no budget: a latency such as 2ms, or MACs such as 20M")
 
 
 def within(asked: tuple[float, str], cost: ExitCost) -> ExitPolicy:

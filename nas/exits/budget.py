@@ -136,17 +136,18 @@ class _Search:
 
         The cost is a step function of r, and with ties it may step down as well: each round looks
         at a row of ratios, the first around the nominal one, and goes on between the best one and
-        the next, which exceeds the budget.
+        the next, which exceeds the budget unless the best one is the last of all.
         """
         near = np.clip(nominal_log2 + np.linspace(-1, 1, _POINTS), -_OCTAVES, _OCTAVES)
         at = np.concatenate([[-_OCTAVES], near, [_OCTAVES]])
         for _ in range(_ROUNDS):
             found = thresholds_for(self.held_out, shares_of(at, self.held_out.exits))
             best = self._best(found)
+            after = min(best + 1, len(at) - 1)
             if self.unspent(found[best]) < _CLOSE / 20:
                 break
-            at = np.linspace(at[best], at[best + 1], _POINTS)
-        return float(at[best]), found[best], found[best + 1]
+            at = np.linspace(at[best], at[after], _POINTS)
+        return float(at[best]), found[best], found[after]
 
     def adjusted(self, *starts: FloatArray) -> FloatArray:
         """Thresholds that spend more of the budget than those of any r, or as much.

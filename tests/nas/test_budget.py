@@ -233,3 +233,9 @@ def test_the_latest_exit_within_a_budget() -> None:
     assert found == [None, 0, 1, 2, 2]
     assert always(1, 3).thresholds == (NEVER, 0.0, 0.0)
     assert always(2, 3).thresholds == (NEVER, NEVER, 0.0)
+
+
+def test_a_budget_just_below_the_whole_cost_where_all_are_equally_sure() -> None:
+    facts = HeldOut(np.ones((10, 2)), np.ones((10, 2), np.bool_))
+    policy = budgeted_policy(facts, (0.83, 0.88), 0.87)
+    assert policy.thresholds == (NEVER, 0.0)  # 1.1 % above; everybody at once would be 4.6 % below
