@@ -53,10 +53,11 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Finished:
-    """A training that has ended, and its folder."""
+    """A training that has ended, and its folder. metric: by which the best epoch was chosen."""
 
     folder: Path
     settings: TrainSettings
+    metric: str
     outcome: "Outcome"
     facts: "Measurement"
     config: "Config"
@@ -245,7 +246,9 @@ def _finish(folder: Path, job: _Job, outcome: "Outcome") -> Finished:
     facts = trained.measured(job.settings, job.dataset, outcome, job.source)
     config = trained.config_of(job.settings, job.dataset, facts, job.source, WEIGHTS)
     save(config, folder / CONFIG)
-    return Finished(folder, job.settings, outcome, facts, config)
+    own = job.hook is not None and job.hook.metric is not None
+    metric = "own metric" if own else job.settings.metric
+    return Finished(folder, job.settings, metric, outcome, facts, config)
 
 
 def _drop_empty(folder: Path) -> None:
@@ -285,7 +288,7 @@ def summary(finished: Finished) -> dict[str, Any]:
         "recipe": finished.settings.recipe_name,
         "epochs": len(finished.outcome.epochs),
         "best_epoch": best.epoch,
-        "metric": {"name": finished.settings.metric, "value": best.metric},
+        "metric": {"name": finished.metric, "value": best.metric},
         "seconds": finished.outcome.seconds,
         "exits": [
             {"exit": k, "accuracy": accuracy, "latency_ms": ms, "macs": macs, "threshold": at}

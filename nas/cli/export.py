@@ -32,7 +32,7 @@ def export(
     """Write a network as a config that rebuilds it, or (a folder) as ONNX or PyTorch weights."""
     from nas.exports.source import address
 
-    place = address(source, trial)
+    place = address(source, trial, out)
     if form == "config":
         shown = _config(place, out, output, force)
     else:

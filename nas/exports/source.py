@@ -8,12 +8,16 @@ from nas.errors import UserError
 from nas.inference.trained import CONFIG, located
 
 
-def address(source: str, trial: str | None) -> str:
-    """What `nas.inference.trained` opens: a trained folder or config as it is, else RUN:TRIAL.
+def address(source: str, trial: str | None, out: Path) -> str:
+    """What `nas.inference.trained` opens: a trained folder or config, else RUN:TRIAL.
 
-    trial: "best" where it is None. Raises UserError for a trial of what is no run.
+    out: where a training of that name may be. trial: "best" where it is None.
+
+    Raises UserError for a trial of what is no run.
     """
     path = Path(source)
+    if source and not path.exists() and (out / source / CONFIG).is_file():
+        source, path = str(out / source), out / source
     if (path / CONFIG).is_file() or (path.suffix.lower() in SUFFIXES and not path.is_dir()):
         if trial is not None:
             raise UserError(f"--trial {trial}: {source} is one network and no run")

@@ -41,7 +41,7 @@ class Trained:
 
 
 def open_trained(text: str, out: Path, weights: Path | None = None) -> Trained:
-    """Open a config file with weights, a folder that holds one, or RUN:TRIAL of a run in `out`.
+    """Open a config file with weights, a folder with one (itself or in `out`), or RUN:TRIAL.
 
     weights: another safetensors file than the one the config names.
 
@@ -60,10 +60,15 @@ def located(text: str, out: Path) -> "tuple[Config, Path | None]":
     """The config that `text` names, and the file of its weights where it has some."""
     from nas.config import load
     from nas.documents import SUFFIXES
+    from nas.train_settings import FILE as TRAINING
 
     path = Path(text)
-    if (path / CONFIG).is_file():
-        path = path / CONFIG
+    for folder in (path, out / text) if text else ():
+        if (folder / CONFIG).is_file():
+            path = folder / CONFIG
+            break
+        if (folder / TRAINING).is_file():
+            raise UserError(f"training {folder} has not ended; nas train {text} --resume goes on")
     run, colon, trial = text.rpartition(":")
     if path.suffix.lower() in SUFFIXES or path.is_file():
         config = load(path)
@@ -95,7 +100,8 @@ def ready(config: "Config", weights: bytes, where: str) -> Trained:
     temperatures = (1.0,) * count
     if (exits := config.exits) is not None:
         if len(exits.thresholds) != count:
-            raise UserError(f"{where}: {len(exits.thresholds)} thresholds for {count} exits")
+            given = len(exits.thresholds)
+            raise UserError(f"{where}: its config has {given} thresholds for {count} exits")
         policy = ExitPolicy(exits.thresholds, exits.found)
         temperatures = exits.temperatures or temperatures
     return Trained(channels_last(network.eval()), config, policy, temperatures)

@@ -180,6 +180,9 @@ def test_one_line_says_what_is_wrong(
 
 def test_what_is_no_trained_network_is_refused(told: Told, tmp_path: Path) -> None:
     assert "no config file" in told.refusal(arch=tmp_path / "gone")
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "train.yaml").write_text("")
+    assert "has not ended; nas train" in told.refusal(arch=tmp_path / "begun")
     (tmp_path / "file").write_text("")
     assert "is a file" in told.refusal("-o", str(tmp_path / "file"))
     path = told.folder / "config.yaml"

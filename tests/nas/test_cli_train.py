@@ -69,6 +69,19 @@ def test_the_command_leaves_a_network_ready_for_use(
     assert load_config(Path("results") / name / "config.yaml").image == (1, 16, 16)
 
 
+def test_a_training_goes_by_its_name_and_says_what_chose_its_best_epoch(
+    small: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("my.py").write_text("def metric(answers, labels, classes):\n    return 0.25\n")
+    arguments = ["train", "small.yaml", "--epochs", "1", "--name", "one", *QUICK]
+    assert main([*arguments, "--hook", "my.py"]) == 0
+    assert "best of 1 epochs is 1, own metric 0.2500" in capsys.readouterr().out
+    assert main(["evaluate", "one", "--runtime", "macs", "--split", "held-out", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"] == "digits"
+    assert main(["export", "one", "-o", "copy.yaml"]) == 0
+    assert load_config("copy.yaml").provenance == load_config("results/one/config.yaml").provenance
+
+
 def test_a_finished_training_is_not_replaced(
     small: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
