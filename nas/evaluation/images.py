@@ -40,7 +40,7 @@ def spec_of(trained: "Trained", source: str | None, image: int | None) -> DataSp
         recorded = trained.config.provenance.data
         known = DataSpec.from_json({k: v for k, v in recorded.items() if k in names})
     _, height, width = trained.image
-    if source is None or (known is not None and source == known.source):
+    if source is None or (known is not None and _place(source) == _place(known.source)):
         if known is None:
             raise UserError("the config does not say on which data it was trained: give --data")
         return known if image is None else replace(known, image=image)
@@ -70,6 +70,10 @@ def read(
     # Beside the final experiments, this is the one place that may look at test images: the network
     # is finished, its thresholds come from the held-out images alone.
     return Judges(dataset.held_out, load_test(spec) if test else None, dataset.name, dataset.note)
+
+
+def _place(source: str) -> str:
+    return DataSpec(source).absolute().source
 
 
 def _some(classes: tuple[str, ...]) -> str:

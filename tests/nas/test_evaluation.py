@@ -179,6 +179,7 @@ def test_held_out_reads_no_test_image(made: Made, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(loading, "load_test", forbidden)
     spec = images.spec_of(made.trained, None, None)
+    assert images.spec_of(made.trained, "digits", None) == spec
     assert images.read(spec, made.trained, test=False).test is None
     with pytest.raises(AssertionError):
         images.read(spec, made.trained, test=True)
