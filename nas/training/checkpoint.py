@@ -13,6 +13,17 @@ from nas.errors import UserError
 from nas.training.curves import Epoch
 
 FILE = "checkpoint.pt"
+# What torch raises on a file that is cut off, or in which bytes have changed.
+DAMAGED = (
+    OSError,
+    EOFError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    pickle.UnpicklingError,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +66,6 @@ def load(folder: Path) -> Checkpoint | None:
         data = torch.load(path, map_location="cpu", weights_only=True)
         epochs = tuple(Epoch.from_json(each) for each in data["epochs"])
         return Checkpoint(data["terms"], data["state"], epochs, data["best"])
-    except (OSError, EOFError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+    except DAMAGED as error:
         reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
         raise UserError(f"{path}: not a checkpoint ({reason})") from None

@@ -196,6 +196,9 @@ class _Full:
         terms.refuse_other(found.terms, self.terms, self.folder)
         self.steps.load(found.state)
         self.epochs, self.best = list(found.epochs), found.best
+        if self.best < len(self.epochs) and not (self.folder / WEIGHTS).is_file():
+            path = self.folder / WEIGHTS
+            raise UserError(f"{path} is gone: the weights of epoch {self.best} were there")
         self.listener.found(found.epochs)
         curves.write(self.folder, self.epochs)
         if self.best == len(self.epochs):  # killed, perhaps, before these were written
@@ -226,10 +229,7 @@ class _Full:
         )
 
     def _outcome(self) -> Outcome:
-        path = self.folder / WEIGHTS
-        if not path.is_file():
-            raise UserError(f"{path} is gone: the weights of epoch {self.best} were there")
-        load_bytes(self.steps.network, path.read_bytes())
+        load_bytes(self.steps.network, (self.folder / WEIGHTS).read_bytes())
         logits = self._answers()
         network = self.steps.network.to("cpu").eval()
         return Outcome(network, self.epochs[self.best - 1], tuple(self.epochs), logits)

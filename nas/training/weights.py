@@ -6,6 +6,8 @@ from torch import nn
 
 from nas.errors import UserError
 
+_LONGEST = 160  # characters: a list of missing weights may name them all
+
 
 def to_bytes(network: nn.Module) -> bytes:
     """All parameters and buffers of `network`."""
@@ -23,5 +25,7 @@ def load_bytes(network: nn.Module, weights: bytes) -> None:
         state = safetensors.torch.load(weights)
         network.load_state_dict(state)
     except (safetensors.SafetensorError, RuntimeError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        # torch's first line names its class, the second what is missing, too many or of other size.
+        lines = [line.strip() for line in str(error).splitlines()] or [type(error).__name__]
+        reason = lines[-1 if len(lines) == 1 else 1][:_LONGEST]
         raise UserError(f"weights do not fit the network: {reason}") from error

@@ -19,9 +19,10 @@ from nas.config import Config, save
 from nas.data.dataset import DataSpec
 from nas.data.load import load
 from nas.errors import UserError
-from nas.training import curves, full
+from nas.training import checkpoint, curves, full
 from nas.training.checkpoint import FILE
 from nas.training.full import Listener, train_fully
+from nas.training.hook import Hook
 from nas.training.recipe import Recipe
 from tests.nas.small_msd import SMALL
 from tests.nas.test_train import network
@@ -161,6 +162,32 @@ def test_a_checkpoint_that_is_gone_is_told_and_nothing_overwritten(tmp_path: Pat
     with pytest.raises(UserError, match=r"checkpoint\.pt is gone"):
         train_fully(network(), data, recipe, 1, tmp_path)
     assert (tmp_path / WEIGHTS).read_bytes() == before
+
+
+def test_weights_that_are_gone_are_told_before_more_is_trained(tmp_path: Path) -> None:
+    data, recipe = load(SPEC), Recipe(epochs=3, crop=1)
+    worse = iter([2.0, 1.0])
+    stop = Listener(epoch=lambda epoch: None if epoch.epoch < 2 else _stop())
+    hook = Hook(tmp_path, "", None, lambda answers, labels, classes: next(worse))
+    with pytest.raises(KeyboardInterrupt):
+        train_fully(network(), data, recipe, 0, tmp_path, hook=hook, listener=stop)
+    (tmp_path / WEIGHTS).unlink()
+    with pytest.raises(UserError, match="is gone: the weights of epoch 1 were there"):
+        train_fully(network(), data, recipe, 0, tmp_path, hook=hook)
+
+
+def _stop() -> None:
+    raise KeyboardInterrupt
+
+
+def test_changed_bytes_of_a_checkpoint_are_one_line(tmp_path: Path) -> None:
+    train_fully(network(), load(SPEC), Recipe(epochs=1, crop=1), 0, tmp_path)
+    changed = bytearray((tmp_path / FILE).read_bytes())
+    changed[changed.index(b"terms")] = 0xD7  # no letter begins so
+    (tmp_path / FILE).write_bytes(changed)
+    with pytest.raises(UserError, match="not a checkpoint") as error:
+        checkpoint.load(tmp_path)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("damage", [b"", b"nothing", b"PK\x03\x04 half a file"])
