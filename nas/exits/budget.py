@@ -207,5 +207,5 @@ def figure(value: float, unit: str = "", up: bool = False) -> str:
     if up and math.isfinite(scaled) and scaled > 0:
         digit = 10.0 ** (math.floor(math.log10(scaled)) - 3)
         scaled = math.ceil(scaled / digit - 1e-9) * digit
-    digits = f"{scaled:.4g}" if scaled < 1e4 else f"{scaled:.0f}"
+    digits = f"{scaled:.4g}" if scaled < 9999.5 else f"{scaled:.0f}"  # .4g: 1e+04 from there on
     return f"{digits}{prefix} {unit}".rstrip()

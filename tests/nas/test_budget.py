@@ -163,6 +163,7 @@ def test_the_ends_of_the_budgets() -> None:
 def test_the_least_possible_that_is_said_is_enough() -> None:
     assert figure(1_169_664.0, "MACs") == "1.17M MACs"
     assert figure(1.23456, "ms") == "1.235 ms"
+    assert figure(9999.6) == "10000"
     assert figure(1.23412, "ms", up=True) == "1.235 ms"
     assert figure(1_234_111.0, "MACs", up=True) == "1.235M MACs"
     assert figure(20.0, up=True) == "20"
