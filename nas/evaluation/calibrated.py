@@ -55,11 +55,13 @@ def config_of(trained: Trained, evaluation: Evaluation) -> "Config":
 
 
 def refuse_taken(folder: Path, force: bool) -> None:
-    """Raise UserError where `write` would replace a config, unless `force`."""
-    if (folder / CONFIG).exists() and not force:
-        raise UserError(
-            f"{folder / CONFIG} exists; give another folder with -o, or --force to replace it"
-        )
+    """Raise UserError where `write` would replace a config or weights, unless `force`.
+
+    Weights without a config are those of a training that has not ended.
+    """
+    for path in (folder / CONFIG, folder / WEIGHTS):
+        if path.exists() and not force:
+            raise UserError(f"{path} exists; give another folder with -o, or --force to replace it")
 
 
 def write(trained: Trained, evaluation: Evaluation, folder: Path) -> None:

@@ -266,6 +266,10 @@ def test_a_calibrated_network_is_opened_again(made: Made, tmp_path: Path) -> Non
     with pytest.raises(UserError, match="exists"):
         calibrated.refuse_taken(tmp_path, force=False)
     calibrated.refuse_taken(tmp_path, force=True)
+    (tmp_path / "begun").mkdir()
+    (tmp_path / "begun" / "weights.safetensors").write_bytes(b"best so far")
+    with pytest.raises(UserError, match="exists; give another folder"):
+        calibrated.refuse_taken(tmp_path / "begun", force=False)
 
 
 def test_data_of_another_kind_are_refused(made: Made) -> None:
