@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -10,11 +11,19 @@ Floats = npt.NDArray[np.float64]
 GRID = 200
 
 
+class Point(NamedTuple):
+    """A choice: its cost, how good it seemed on the images it was chosen on, how good it is."""
+
+    cost: float
+    chosen_by: float
+    accuracy: float
+
+
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """The best accuracy to be had within a cost: points by rising cost, running maximum.
+    """The accuracy to be had within a cost, by choices of rising cost.
 
-    stepped: nothing lies between two points (exits); otherwise budgets do, joined by a line.
+    stepped: nothing lies between two choices (exits); otherwise budgets do, joined by a line.
     """
 
     cost: Floats
@@ -22,12 +31,25 @@ class Curve:
     stepped: bool
 
     @classmethod
-    def through(cls, points: Sequence[tuple[float, float]], stepped: bool) -> "Curve":
-        """The curve of (cost, accuracy) points in any order; of equal costs the best counts."""
-        costs, inverse = np.unique([cost for cost, _ in points], return_inverse=True)
-        best = np.full(len(costs), -np.inf)
-        np.maximum.at(best, inverse, [accuracy for _, accuracy in points])
-        return cls(costs, np.maximum.accumulate(best), stepped)
+    def through(cls, points: Sequence[Point], stepped: bool) -> "Curve":
+        """The curve of points in any order: those that seemed better than all cheaper ones.
+
+        Which are left out is decided on the images of `chosen_by`: decided on those of `accuracy`,
+        the best of several would look better than it is.
+        """
+        kept: list[Point] = []
+        for point in sorted(points, key=lambda each: (each.cost, -each.chosen_by)):
+            if not kept or point.chosen_by > kept[-1].chosen_by:
+                kept.append(point)
+        # Who may spend as much as the dearest choice costs stays with the best one.
+        kept.append(kept[-1]._replace(cost=max(each.cost for each in points)))
+        cost, _, accuracy = np.array(kept, dtype=np.float64).T
+        return cls(cost, accuracy, stepped)
+
+    @property
+    def best(self) -> Floats:
+        """The highest accuracy up to each point; choices are not always as good as they seemed."""
+        return np.maximum.accumulate(self.accuracy)
 
     def at(self, cost: Floats) -> Floats:
         """The accuracy within each cost; the costs must not lie below the curve's first."""
@@ -36,8 +58,8 @@ class Curve:
         return np.interp(cost, self.cost, self.accuracy)
 
     def cost_of(self, accuracy: Floats) -> Floats:
-        """The least cost that reaches each accuracy, none above the curve's last."""
-        after = np.searchsorted(self.accuracy, accuracy, side="left")
+        """The least cost that reaches each accuracy, none above the curve's best."""
+        after = np.searchsorted(self.best, accuracy, side="left")
         if self.stepped:
             return self.cost[after]
         before = np.maximum(after - 1, 0)
@@ -67,8 +89,8 @@ def compare(curve: Curve, other: Curve) -> Comparison:
     """Compare two curves over all costs, and over all accuracies, that both have."""
     costs = max(curve.cost[0], other.cost[0]), min(curve.cost[-1], other.cost[-1])
     accuracies = (
-        max(curve.accuracy[0], other.accuracy[0]),
-        min(curve.accuracy[-1], other.accuracy[-1]),
+        max(curve.best[0], other.best[0]),
+        min(curve.best[-1], other.best[-1]),
     )
     gap = ratio = float("nan")
     if costs[0] < costs[1]:

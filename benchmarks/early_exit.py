@@ -44,7 +44,7 @@ from torch import Tensor, nn
 
 from latency.campaign import quiet
 from nas import atomic
-from nas.data.dataset import DataSpec, Split
+from nas.data.dataset import Split
 from nas.data.load import load, load_test
 from nas.exits import NEVER
 from nas.exits.budget import budgeted_policy
@@ -167,8 +167,7 @@ def opened(text: str, clock: Callable[[], float]) -> Bench:
     provenance, form = trained.config.provenance, trained.config.preprocessing
     if provenance is None or form is None:
         sys.exit(f"{text}: its config does not say on which data it was trained")
-    given = {key: value for key, value in provenance.data.items() if key not in ("name", "note")}
-    spec = DataSpec.from_json(given)
+    spec = provenance.data_spec()
     split = load(spec).held_out
     split = Split(split.images[:HELD_OUT], split.labels[:HELD_OUT])
     logits = answers(trained.network, split, form.mean, form.std)

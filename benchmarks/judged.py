@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.curves import Curve
+from benchmarks.curves import Curve, Point
 from benchmarks.units import Facts
 from nas.exits import score
 from nas.exits.budget import budgeted_policy, budgets
@@ -31,17 +31,21 @@ class Judged:
     def curve(self, rule: str, unit: str) -> Curve:
         """Accuracy on the test images against the cost they really had."""
         cost = self.exit_cost(unit)
-        exits = list(zip(cost, self.test.correct.mean(axis=0).tolist(), strict=True))
+        right = (facts.correct.mean(axis=0).tolist() for facts in (self.held_out, self.test))
+        exits = [Point(*each) for each in zip(cost, *right, strict=True)]
         if rule == "anytime":
             return Curve.through(exits, stepped=True)
         spent = [self._spent(cost, budget) for budget in budgets(cost)]
         # Below the first budget everybody leaves at once, above the last one nobody does.
         return Curve.through([exits[0], *spent, exits[-1]], stepped=False)
 
-    def _spent(self, cost: tuple[float, ...], budget: float) -> tuple[float, float]:
+    def _spent(self, cost: tuple[float, ...], budget: float) -> Point:
         policy = budgeted_policy(self.held_out, cost, budget)
-        seen = score(policy, self.test, cost, self.exit_macs)
-        return seen.latency_ms, seen.accuracy  # the mean of whatever cost it was given
+        here, there = (
+            score(policy, facts, cost, self.exit_macs) for facts in (self.held_out, self.test)
+        )
+        # latency_ms is the mean of whatever cost it was given.
+        return Point(there.latency_ms, here.accuracy, there.accuracy)
 
 
 def read(name: str, seed: int, trained: Facts, latency: Facts, folder: Path) -> Judged:

@@ -1,6 +1,7 @@
 """The exported config: one found network in a text file, with all that is needed to use it."""
 
 import json
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
@@ -13,6 +14,7 @@ from nas.errors import UserError
 from search_spaces.architecture import Architecture, Option
 
 if TYPE_CHECKING:
+    from nas.data.dataset import DataSpec
     from nas.exits import PolicyScore
 
 SCHEMA_VERSION = 1
@@ -85,6 +87,13 @@ class Provenance(_Part):
     seed: int
     versions: dict[str, str]
     data: dict[str, Any]
+
+    def data_spec(self) -> "DataSpec":
+        """The images it was trained on. Raises UserError where `data` does not say so."""
+        from nas.data.dataset import DataSpec
+
+        names = {field.name for field in fields(DataSpec)}
+        return DataSpec.from_json({k: v for k, v in self.data.items() if k in names})
 
 
 class Config(_Part):

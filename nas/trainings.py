@@ -125,6 +125,8 @@ def _resolved(subject: Subject, asked: Asked, out: Path) -> tuple[TrainSettings,
 
     recipes.named(asked.recipe or "default")  # before images are read
     hook = None if asked.hook is None else hooks.load(Path(asked.hook))
+    if hook is not None and hook.metric is not None and asked.metric is not None:
+        raise UserError(f"--metric {asked.metric}: {hook.path} has a metric of its own; leave one")
     spec = asked.spec(subject.data, subject.side)
     dataset = cached(spec)
     recipe = asked.trained_by(dataset.image)
@@ -241,7 +243,7 @@ def _drive(folder: Path, job: _Job, progress: Progress, interruption: Interrupti
 def _finish(folder: Path, job: _Job, outcome: "Outcome") -> Finished:
     from nas.config import save
     from nas.exports import trained
-    from nas.training.full import WEIGHTS
+    from nas.training.weights import FILE as WEIGHTS
 
     facts = trained.measured(job.settings, job.dataset, outcome, job.source)
     config = trained.config_of(job.settings, job.dataset, facts, job.source, WEIGHTS)

@@ -91,7 +91,7 @@ def evaluate(
     spec = images.spec_of(trained, data, image)
     judges = images.read(spec, trained, split == "test", say)
     say(f"timing every exit ({runtime} on {device})")
-    cost = exit_cost(trained, source)
+    cost = exit_cost(trained.network.graph, source)
     if asked is not None:
         policies.within(asked, cost)  # what no exit can do is said before the images are classified
     seen = answered(trained, judges, say)

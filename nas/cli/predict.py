@@ -12,12 +12,7 @@ from nas.cli.values import RUNS, Json, Out, Weights
 from nas.errors import UserError
 
 if TYPE_CHECKING:
-    from nas.inference.predictor import Predictor
-    from nas.inference.trained import Trained
     from nas.onnx_runner.__main__ import Answer
-
-WARM_UP = 6
-"""Runs on one black image before the first answer; the first of them does not count."""
 
 
 def predict(
@@ -80,22 +75,12 @@ def _opened(
             runner.thresholds = single_threshold(threshold, exits).thresholds
         return lambda path: runner.predict(path, limit_ms), exits
 
+    from nas.inference.predictor import warm
     from nas.inference.trained import open_trained
 
     trained = open_trained(source, out, weights)
     exits = len(trained.policy.thresholds)
     if threshold is not None:
         trained = replace(trained, policy=single_threshold(threshold, exits))
-    predictor = _warm(trained)
+    predictor = warm(trained)
     return lambda path: predictor.predict(path, limit_ms), exits
-
-
-def _warm(trained: "Trained") -> "Predictor":
-    """A predictor that knows how long each exit takes on this machine: its slowest of some runs."""
-    import numpy as np
-
-    from nas.inference.predictor import Predictor
-
-    black = np.zeros(trained.image, np.uint8)
-    runs = [[each.elapsed_ms for each in Predictor(trained).exits(black)] for _ in range(WARM_UP)]
-    return Predictor(trained, [max(times) for times in zip(*runs[1:], strict=True)])

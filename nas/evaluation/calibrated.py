@@ -11,11 +11,10 @@ from nas.evaluation.evaluate import Answers
 from nas.evaluation.facts import Both, Evaluation
 from nas.evaluation.policies import same_shares
 from nas.inference.trained import CONFIG, Trained
+from nas.training.weights import FILE, to_bytes
 
 if TYPE_CHECKING:
     from nas.config import Config
-
-WEIGHTS = "weights.safetensors"
 
 
 def calibrated(trained: Trained, seen: Both[Answers]) -> Trained:
@@ -49,9 +48,7 @@ def config_of(trained: Trained, evaluation: Evaluation) -> "Config":
         runtime=cost.conditions["runtime"],
         conditions=cost.conditions,
     )
-    return trained.config.model_copy(
-        update={"exits": exits, "metrics": metrics, "weights": WEIGHTS}
-    )
+    return trained.config.model_copy(update={"exits": exits, "metrics": metrics, "weights": FILE})
 
 
 def refuse_taken(folder: Path, force: bool) -> None:
@@ -59,7 +56,7 @@ def refuse_taken(folder: Path, force: bool) -> None:
 
     Weights without a config are those of a training that has not ended.
     """
-    for path in (folder / CONFIG, folder / WEIGHTS):
+    for path in (folder / CONFIG, folder / FILE):
         if path.exists() and not force:
             raise UserError(f"{path} exists; give another folder with -o, or --force to replace it")
 
@@ -69,10 +66,8 @@ def write(trained: Trained, evaluation: Evaluation, folder: Path) -> None:
 
     Raises UserError where the folder cannot be written.
     """
-    from nas.training.weights import to_bytes
-
     try:
-        atomic.write(folder / WEIGHTS, to_bytes(trained.network))
+        atomic.write(folder / FILE, to_bytes(trained.network))
     except OSError as error:
-        raise UserError(f"{folder / WEIGHTS}: cannot be written ({error.strerror})") from None
+        raise UserError(f"{folder / FILE}: cannot be written ({error.strerror})") from None
     save(config_of(trained, evaluation), folder / CONFIG)

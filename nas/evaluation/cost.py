@@ -4,11 +4,9 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from nas import plugins
-
 if TYPE_CHECKING:
     from latency.source import LatencySource
-    from nas.inference.trained import Trained
+    from search_spaces.blocks import BlockGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +27,15 @@ class ExitCost:
     conditions: dict[str, Any]
 
 
-def exit_cost(trained: "Trained", source: "LatencySource") -> ExitCost:
-    """Count and measure a network; raises LatencyError where it cannot be timed."""
+def exit_cost(graph: "BlockGraph", source: "LatencySource", seed: int = 0) -> ExitCost:
+    """Count and measure a network; `seed` as for `source`.
+
+    Raises LatencyError where it cannot be timed.
+    """
     from search_spaces.operators import costs
 
-    architecture = trained.config.architecture()
-    graph = plugins.space(architecture.space).blocks(
-        architecture, trained.image, len(trained.classes)
-    )
     counted = costs(graph)
-    measured = (each.latency_ms for each in source.estimate(graph))
+    measured = (each.latency_ms for each in source.estimate(graph, seed))
     return ExitCost(
         macs=counted.lazy_macs,
         all_macs=counted.macs,

@@ -1,7 +1,7 @@
 """The images a trained network is judged on, and whether they are of its kind."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from nas.data.dataset import DataSpec, Split
@@ -34,11 +34,8 @@ def spec_of(trained: "Trained", source: str | None, image: int | None) -> DataSp
     Raises:
         UserError: no source is given and the config names none, or it names what is no data.
     """
-    known = None
-    if trained.config.provenance is not None:
-        names = {field.name for field in fields(DataSpec)}
-        recorded = trained.config.provenance.data
-        known = DataSpec.from_json({k: v for k, v in recorded.items() if k in names})
+    recorded = trained.config.provenance
+    known = None if recorded is None else recorded.data_spec()
     _, height, width = trained.image
     if source is None or (known is not None and _place(source) == _place(known.source)):
         if known is None:

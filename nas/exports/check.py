@@ -8,12 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from nas.data.dataset import DataSpec
 from nas.errors import UserError
 from nas.inference.pixels import prepared
 
 if TYPE_CHECKING:
-    from nas.config import Config
     from nas.inference.trained import Trained
 
 ALLOWED = 1e-3
@@ -78,17 +76,11 @@ def _real(trained: "Trained") -> Iterator[tuple[str, Images]]:
     """Held-out images of the data that the config names, where they are still there."""
     from nas.training.trial import cached
 
+    if trained.config.provenance is None:
+        return
     try:
-        dataset = cached(spec_of(trained.config))
+        dataset = cached(trained.config.provenance.data_spec())
     except UserError:
         return
     if dataset.image == trained.image:
         yield f"held-out {dataset.name}", dataset.held_out.images[:IMAGES].numpy()
-
-
-def spec_of(config: "Config") -> DataSpec:
-    """The data that a config was trained on; UserError where it does not say."""
-    if config.provenance is None:
-        raise UserError("the config names no data")
-    given = {k: v for k, v in config.provenance.data.items() if k not in ("name", "note")}
-    return DataSpec.from_json(given)

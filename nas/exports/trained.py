@@ -3,11 +3,11 @@
 from typing import TYPE_CHECKING
 
 from nas.config import SCHEMA_VERSION, Config, exits_of
+from nas.evaluation.cost import exit_cost
 from nas.exits import PolicyScore, cheapest_policy
 from nas.exits.confidence import judged
 from nas.exports.config import metrics_of, preprocessing_of, provenance_of
 from nas.measurement import Measurement
-from search_spaces.operators import costs
 
 if TYPE_CHECKING:
     from latency.source import LatencySource
@@ -23,11 +23,10 @@ def measured(
 
     Raises LatencyError where it cannot be timed.
     """
-    graph = outcome.network.graph
-    cost = costs(graph)
+    cost = exit_cost(outcome.network.graph, source, settings.seed)
     return Measurement(
-        exit_latency_ms=tuple(each.latency_ms for each in source.estimate(graph, settings.seed)),
-        exit_macs=tuple(cost.lazy_macs),
+        exit_latency_ms=cost.latency_ms,
+        exit_macs=cost.macs,
         parameters=cost.parameters,
         held_out=judged(outcome.logits, dataset.held_out.labels),
         seconds=outcome.seconds,

@@ -7,12 +7,11 @@ from nas.config import save
 from nas.exports.check import Agreement, agreement, eager
 from nas.exports.folder import written
 from nas.inference.trained import CONFIG, open_trained
-from nas.training.weights import to_bytes
+from nas.training.weights import FILE, to_bytes
 
 if TYPE_CHECKING:
     from nas.inference.trained import Trained
 
-WEIGHTS = "weights.safetensors"
 README = """\
 A trained network with {stages} exits, exported by nas: its config and its weights.
 
@@ -36,8 +35,8 @@ def write(trained: "Trained", path: Path) -> list[Agreement]:
     Raises UserError where they are not near enough or it cannot be written; nothing is left then.
     """
     with written(path) as folder:
-        (folder / WEIGHTS).write_bytes(to_bytes(trained.network))
-        save(trained.config.model_copy(update={"weights": WEIGHTS}), folder / CONFIG)
+        (folder / FILE).write_bytes(to_bytes(trained.network))
+        save(trained.config.model_copy(update={"weights": FILE}), folder / CONFIG)
         text = README.format(stages=len(trained.network.stages))
         (folder / "README.txt").write_text(text, encoding="utf-8")
         again = open_trained(str(folder), folder)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 
 def read(path: Path, config: "Config") -> Tensor:
-    """Pixels uint8 [channels, height, width] of an image file, resized and cropped by `config`.
+    """Pixels uint8 [channels, height, width] of an image file, at the network's size.
+
+    The shorter side is resized to it, then the centre is cut out.
 
     Raises:
         UserError: it is no image that can be read.

@@ -19,6 +19,9 @@ from nas.exits.confidence import confidence
 from nas.inference.pixels import prepared, read
 from nas.inference.trained import Trained, open_trained
 
+WARM_UP = 6
+"""Runs on one black image before the first answer; the first of them does not count."""
+
 Image = str | Path | Tensor | npt.NDArray[np.uint8]
 """An image file of any size, or pixels uint8 [channels, height, width] of the network's."""
 
@@ -132,15 +135,19 @@ class Predictor:
 def predictor(path: str | Path, out: str | Path = "results") -> Predictor:
     """The predictor of a trained network: its folder, its config file or RUN:TRIAL of `out`.
 
-    Latencies of its exits are those that the config states, where they were measured with torch.
+    It is warmed up, and knows how long its exits take on this machine.
 
     Raises:
         UserError, SpaceError: as `open_trained`.
     """
-    trained = open_trained(str(path), Path(out))
-    metrics = trained.config.metrics
-    known = None if metrics is None or metrics.runtime != "torch" else metrics.exit_latency_ms
-    return Predictor(trained, known)
+    return warm(open_trained(str(path), Path(out)))
+
+
+def warm(trained: Trained) -> Predictor:
+    """A predictor that has run on one black image and takes its slowest times for its latencies."""
+    black = np.zeros(trained.image, np.uint8)
+    runs = [[each.elapsed_ms for each in Predictor(trained).exits(black)] for _ in range(WARM_UP)]
+    return Predictor(trained, [max(times) for times in zip(*runs[1:], strict=True)])
 
 
 def _checked(image: Any, wanted: tuple[int, int, int]) -> Tensor:

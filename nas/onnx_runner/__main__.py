@@ -44,6 +44,8 @@ class Answer(Protocol):
     def exit(self) -> int: ...
     @property
     def elapsed_ms(self) -> float: ...
+    @property
+    def overrun_ms(self) -> float: ...
 
 
 def row(path: Path, seen: Answer, exits: int) -> dict[str, Any]:
@@ -56,13 +58,15 @@ def row(path: Path, seen: Answer, exits: int) -> dict[str, Any]:
         "exit": seen.exit,
         "exits": exits,
         "ms": seen.elapsed_ms,
+        "late_ms": seen.overrun_ms,
     }
 
 
 def line(row: Mapping[str, Any]) -> str:
     """A `row` for people to read."""
     shown = "{image}: {class}, confidence {confidence:.4f}, exit {exit} of {exits}, {ms:.2f} ms"
-    return shown.format(**row)
+    late = f", {row['late_ms']:.2f} ms late" if row["late_ms"] else ""
+    return shown.format(**row) + late
 
 
 def _parser() -> argparse.ArgumentParser:

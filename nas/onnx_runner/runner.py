@@ -39,7 +39,7 @@ class Prediction:
     """What an exit (counted from 1) answered, `elapsed_ms` after it was asked.
 
     label: the place of `class_name` among the classes. elapsed_ms: reading the file included,
-    loading stages not.
+    loading stages not. overrun_ms: how long after its deadline, 0.0 where in time or without one.
     """
 
     label: int
@@ -47,6 +47,7 @@ class Prediction:
     confidence: float
     exit: int
     elapsed_ms: float
+    overrun_ms: float = 0.0
 
 
 class Runner:
@@ -139,7 +140,8 @@ class Runner:
             state = self._compacted(k + 1, state, None)
         label = int(answer[0])
         name = self.policy.classes[label]
-        return Prediction(label, name, float(sure[0]), k + 1, elapsed * 1e3)
+        late_ms = 0.0 if deadline_ms is None else max(0.0, elapsed * 1e3 - deadline_ms)
+        return Prediction(label, name, float(sure[0]), k + 1, elapsed * 1e3, late_ms)
 
     def _is_last(self, k: int, sure: Floats, elapsed: float, deadline_ms: float | None) -> bool:
         if deadline_ms is None or k == len(self.policy.stages) - 1:

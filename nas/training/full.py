@@ -27,10 +27,9 @@ from nas.training.evaluate import answers
 from nas.training.hook import Hook
 from nas.training.recipe import Recipe
 from nas.training.steps import Steps, threads
+from nas.training.weights import FILE as WEIGHTS
 from nas.training.weights import load_bytes, to_bytes
 from search_spaces.network import StagedNetwork
-
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,9 +240,10 @@ class _Full:
             if self.best
             else "no epoch was finished"
         )
+        lower = min(self.steps.recipe.lr / 10, 0.1)
         return (
             f"training diverged in epoch {number}: not a finite number; {kept}; "
-            f"train anew with a smaller rate, such as --lr {self.steps.recipe.lr / 10:.3g}"
+            f"train anew with a smaller rate, such as --lr {lower:.3g}"
         )
 
 

@@ -6,6 +6,9 @@ from torch import nn
 
 from nas.errors import UserError
 
+FILE = "weights.safetensors"
+"""The name of a network's weights beside its config."""
+
 _LONGEST = 160  # characters: a list of missing weights may name them all
 
 

@@ -36,7 +36,7 @@ class Made:
         self.trained: Trained = open_trained(str(folder), folder)
         self.judges = images.read(images.spec_of(self.trained, None, None), self.trained, True)
         self.seen: Both[Answers] = answered(self.trained, self.judges)
-        self.cost: ExitCost = exit_cost(self.trained, plugins.runtime("macs"))
+        self.cost: ExitCost = exit_cost(self.trained.network.graph, plugins.runtime("macs"))
         self.evaluation: Evaluation = self.judge(self.trained.policy)
 
     def judge(self, policy: ExitPolicy, **given) -> Evaluation:
@@ -208,7 +208,7 @@ def test_costs_never_fall_and_the_runtime_is_named(made: Made) -> None:
         def conditions(self):
             return {"batch": 1}
 
-    found = exit_cost(made.trained, Noisy())
+    found = exit_cost(made.trained.network.graph, Noisy())
     assert found.latency_ms[0] == found.latency_ms[1] < found.latency_ms[2]
     assert found.conditions == {"device": "here", "runtime": "noisy", "batch": 1}
 

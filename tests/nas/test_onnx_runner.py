@@ -78,6 +78,7 @@ def test_it_runs_alone_from_its_folder(whole: Path, picture: Path) -> None:
     (row,) = json.loads(done.stdout)
     seen = Runner(whole).predict(picture)
     assert row.pop("ms") > 0
+    assert row.pop("late_ms") == 0
     assert row == {
         "image": str(picture),
         "class": seen.class_name,

@@ -14,7 +14,6 @@ from nas import plugins
 from nas.cli.main import main
 from nas.data.load import load_test
 from nas.exits.confidence import confidence
-from nas.exports.check import spec_of
 from nas.inference.trained import open_trained
 from nas.training.evaluate import answers
 from tests.nas import small_msd
@@ -94,7 +93,8 @@ def test_files_get_the_answers_of_an_evaluation(
     """share: of the images that are to leave at the first exit; None: as the network says."""
     place = told.place
     trained = open_trained("pets:best", place / "results")
-    spec = spec_of(trained.config)
+    assert trained.config.provenance is not None
+    spec = trained.config.provenance.data_spec()
     preprocessing = trained.config.preprocessing
     assert preprocessing is not None
     split = load_test(spec)
@@ -104,7 +104,7 @@ def test_files_get_the_answers_of_an_evaluation(
     options: list[object] = []
     if share is not None:
         ranked = sure[:, 0].sort().values
-        edges = torch.cat([torch.zeros(1), (ranked[1:] + ranked[:-1]) / 2, torch.full((1,), 2.0)])
+        edges = torch.cat([torch.zeros(1), (ranked[1:] + ranked[:-1]) / 2, torch.ones(1)])
         threshold = float(edges[round((1 - share) * len(ranked))])
         options = ["--threshold", threshold]
         limits = torch.tensor([threshold] * (len(limits) - 1) + [0.0])
@@ -146,7 +146,7 @@ def test_mistakes_are_one_line(told: Told, source: str) -> None:
         ((told.place / "onnx/policy.json",), "not a readable image"),
         ((told.place / "results",), "no images in it"),
         ((picture, "--deadline", "soon"), "'soon' is not a latency"),
-        ((picture, "--threshold", "-1"), "--threshold"),
+        ((picture, "--threshold", "-1"), "threshold -1: a confidence is between 0 and 1"),
         ((picture, "--threshold", "0.5", "--deadline", "5ms"), "exclude each other"),
     ):
         err = told.text(told.opened(source), *arguments, code=2)
