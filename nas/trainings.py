@@ -115,7 +115,10 @@ def opened(name: str, out: Path) -> Path:
     for folder in tried:
         if (folder / FILE).is_file():
             return folder
-    raise UserError(f"no training {name!r} (no {FILE} in {tried[0]} or {tried[1]})")
+    raise UserError(
+        f"no training {name!r} (no {FILE} in {tried[0]} or {tried[1]}); "
+        "--resume takes the name or folder of one"
+    )
 
 
 def _resolved(subject: Subject, asked: Asked, out: Path) -> tuple[TrainSettings, "Dataset"]:

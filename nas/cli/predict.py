@@ -31,7 +31,7 @@ def predict(
     ] = None,
     deadline: Annotated[
         str | None,
-        typer.Option(metavar="MS", help="Answer within this time, such as 5ms, however sure."),
+        typer.Option(metavar="TIME", help="Answer within this time, such as 5ms, however sure."),
     ] = None,
     weights: Weights = None,
     out: Out = RUNS,

@@ -149,7 +149,8 @@ def _show(finished: "Finished", as_json: bool) -> None:
     show_table(("exit", "accuracy", "latency ms", "MACs", "threshold"), _rows(told["exits"]))
     show_text(
         f"\nexit policy ({policy['found']}): accuracy {policy['accuracy']:.4f} "
-        f"± {policy['standard_error']:.4f}, {policy['latency_ms']:.4g} ms on average"
+        f"± {policy['standard_error']:.4f}, {policy['latency_ms']:.4g} ms on average,\n"
+        "on the held-out images that it was found on"
     )
     folder = told["folder"]
     show_text(f"\n{folder}/config.yaml, weights.safetensors, curves.csv")

@@ -17,6 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         runner = Runner(given.folder, given.threads)
+        if given.threshold is not None:
+            runner.thresholds = (given.threshold,) * (len(runner.thresholds) - 1) + (0.0,)
         rows = []
         for path in found(given.images):
             rows.append(row(path, runner.predict(path, given.deadline), len(runner.thresholds)))
@@ -29,6 +31,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         print(json.dumps(rows, indent=2))
     return 0
+
+
+def milliseconds(text: str) -> float:
+    """Read 5ms, or 5. Raises ValueError for anything else."""
+    value = float(text.removesuffix("ms"))
+    if not value > 0:
+        raise ValueError(f"{text!r} is no time")
+    return value
 
 
 class Answer(Protocol):
@@ -74,7 +84,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("folder", type=Path, help="the export, with policy.json")
     parser.add_argument("images", type=Path, nargs="+", metavar="IMAGE", help="file or folder")
     parser.add_argument("--threads", type=int, default=1, help="of ONNX Runtime (default 1)")
-    parser.add_argument("--deadline", type=float, metavar="MS", help="milliseconds for one image")
+    parser.add_argument(
+        "--deadline", type=milliseconds, metavar="TIME", help="for one image, such as 5ms"
+    )
+    parser.add_argument(
+        "--threshold", type=float, help="leave at the first exit as sure as this, 0 to 1"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of text")
     return parser
 

@@ -201,3 +201,19 @@ def test_pixels_and_thresholds_of_another_shape_are_refused(whole: Path) -> None
     for thresholds in ((0.0,), (), (0.5,) * len(runner.thresholds)):
         with pytest.raises(InputError, match="are needed"):
             runner.thresholds = thresholds
+
+
+def test_the_command_takes_a_threshold_and_a_time(
+    whole: Path, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def exit_at(*options: str) -> dict[str, Any]:
+        assert main([str(whole), str(picture), *options, "--json"]) == 0
+        (row,) = json.loads(capsys.readouterr().out)
+        return dict(row)
+
+    assert exit_at("--threshold", "0")["exit"] == 1
+    patient = exit_at("--deadline", "1000000ms")
+    assert (patient["exit"], patient["late_ms"]) == (patient["exits"], 0)
+    hurried = exit_at("--deadline", "0.001")
+    assert hurried["exit"] == 1
+    assert hurried["late_ms"] == pytest.approx(hurried["ms"] - 0.001)
