@@ -28,7 +28,7 @@ A network with {stages} exits as ONNX files (opset {opset}), exported by nas.
 Run it, here, on image files or folders of images:
 
     pip install numpy onnxruntime pillow
-    python -m onnx_runner . IMAGE...           (--json, --threshold 0.9, --deadline 5ms, --threads N)
+    python -m onnx_runner . IMAGE...      (--json, --threshold 0.9, --deadline 5ms, --threads N)
 
 In Python, with this folder on the path:
 
