@@ -78,20 +78,30 @@ def _judged(
 def _header(training: Training, seeds: tuple[int, ...], facts: dict[str, Facts]) -> str:
     first = next(iter(facts.values()))
     conditions = facts[f"{next(iter(CONTESTANTS))}-latency"]["conditions"]
-    recipe = ", ".join(f"{name} {value}" for name, value in training.recipe.to_json().items())
-    seconds = [found["seconds"] for found in facts.values() if "seconds" in found]
-    host = conditions["host"]
+    recipe, counts = training.recipe, first["images"]
+    minutes = [found["seconds"] / 60 for found in facts.values() if "seconds" in found]
     return "\n".join(
         (
             "# MSDNet against ResNet-MC",
             "",
             f"`python -m benchmarks.anytime_and_budget {Path(training.data.source).name}"
-            f" --seeds {','.join(map(str, seeds))}`: {first['data']}, {first['images']['train']:,}"
-            f" train and {first['images']['held_out']:,} held-out images, n = {len(seeds)} seeds"
-            " (mean ± standard deviation).",
-            f"Recipe: {recipe}. Training took {min(seconds) / 60:.0f} to {max(seconds) / 60:.0f}"
-            " minutes a network on one core.",
-            f"Latency: torch {conditions['torch']}, one thread, batch 1, {host}.",
+            f" --seeds {','.join(map(str, seeds))}`",
+            "",
+            f"Data: {first['data']}; {counts['train']:,} train and {counts['held_out']:,} held-out"
+            " images. Figures are those of the test images, mean ± standard deviation over"
+            f" n = {len(seeds)} seeds; `-`: nothing to compare.",
+            "",
+            f"Recipe: {recipe.epochs} epochs, batches of {recipe.batch_size}, SGD with Nesterov"
+            f" momentum {recipe.momentum}, rate {recipe.lr}, {recipe.schedule} schedule, weight"
+            f" decay {recipe.weight_decay}, crops of {recipe.crop} pixels, mirror images. A"
+            f" training took {min(minutes):.0f} to {max(minutes):.0f} minutes on one core of a"
+            " machine that other work shared.",
+            "",
+            f"Latency: torch {conditions['torch']} on one core of {conditions['host']['cpu']},"
+            " batch 1.",
+            "",
+            "The cost ratio at equal accuracy is the mean over accuracies that both reach. At the"
+            " other's best: its cost there, over the least cost at which the first is as good.",
             "",
             "![Accuracy against cost](curves.svg)",
         )

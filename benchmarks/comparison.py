@@ -33,7 +33,7 @@ class Field:
 def against(field: Field, other: str, rule: str, unit: str) -> list[Comparison]:
     """The first contestant against another one, seed by seed."""
     pairs = zip(field.judged[field.names[0]], field.judged[other], strict=True)
-    return [compare(one.curve(rule, unit), two.curve(rule, unit)) for one, two in pairs]
+    return [compare(one.curves[rule, unit], two.curves[rule, unit]) for one, two in pairs]
 
 
 def table(field: Field) -> str:
@@ -55,7 +55,7 @@ def summary(field: Field) -> dict[str, Any]:
         for judged in seeds
         for rule in RULES
         for unit in COSTS
-        for curve in [judged.curve(rule, unit)]
+        for curve in [judged.curves[rule, unit]]
     ]
     compared = [
         {
@@ -64,6 +64,9 @@ def summary(field: Field) -> dict[str, Any]:
             "cost": unit,
             "accuracy_gap": [found.gap for found in against(field, other, rule, unit)],
             "cost_ratio": [found.ratio for found in against(field, other, rule, unit)],
+            "cost_ratio_at_best": [
+                found.ratio_at_best for found in against(field, other, rule, unit)
+            ],
         }
         for other in field.names[1:]
         for rule in RULES
@@ -115,19 +118,21 @@ def _overall(field: Field) -> str:
                 found = against(field, other, rule, unit)
                 gap = _spread([100 * each.gap for each in found], "+")
                 ratio = _spread([each.ratio for each in found])
-                rows.append((f"{field.names[0]} against {other}", rule, unit, gap, ratio))
+                best = _spread([each.ratio_at_best for each in found])
+                rows.append((f"{field.names[0]} against {other}", rule, unit, gap, ratio, best))
     columns = (
         "",
         "rule",
         "cost",
         "accuracy gap at equal cost, points",
         "cost ratio at equal accuracy",
+        "cost ratio at the other's best",
     )
     return _markdown(columns, rows)
 
 
 def _percent(judged: Judged, rule: str, unit: str, cost: float) -> float:
-    curve = judged.curve(rule, unit)
+    curve = judged.curves[rule, unit]
     if cost < curve.cost[0]:
         return float("nan")
     return 100 * float(curve.at(np.array([cost]))[0])
@@ -157,7 +162,7 @@ def _drawn(field: Field) -> bytes:
     for row, unit in zip(panels, COSTS, strict=True):
         for axes, rule in zip(row, RULES, strict=True):
             for colour, (name, seeds) in zip(COLOURS, field.judged.items(), strict=False):
-                _panel(axes, [judged.curve(rule, unit) for judged in seeds], name, colour)
+                _panel(axes, [judged.curves[rule, unit] for judged in seeds], name, colour)
             axes.set_title(rule)
             axes.set_xlabel("mean cost of an image, " + unit)
         row[0].set_ylabel("test accuracy")

@@ -76,11 +76,13 @@ class Comparison:
 
     gap: mean difference of accuracy at equal cost, over the logarithm of cost. ratio: geometric
     mean of the other's cost over this one's at equal accuracy; above 1, this one is cheaper. NaN
-    where no accuracy is common to both.
+    where no accuracy is common to both. ratio_at_best: the cost at which the other is at its best,
+    over the least of this one that is as good; NaN where this one never is.
     """
 
     gap: float
     ratio: float
+    ratio_at_best: float
     costs: tuple[float, float]
     accuracies: tuple[float, float]
 
@@ -99,7 +101,10 @@ def compare(curve: Curve, other: Curve) -> Comparison:
     if accuracies[0] < accuracies[1]:
         grid = np.linspace(*accuracies, GRID)
         ratio = float(np.exp(np.mean(np.log(other.cost_of(grid) / curve.cost_of(grid)))))
-    return Comparison(gap, ratio, (float(costs[0]), float(costs[1])), _floats(accuracies))
+    best = other.best[-1:]
+    reached = best[0] <= curve.best[-1]
+    at_best = float(other.cost_of(best)[0] / curve.cost_of(best)[0]) if reached else float("nan")
+    return Comparison(gap, ratio, at_best, (float(costs[0]), float(costs[1])), _floats(accuracies))
 
 
 def _floats(pair: tuple[float, float]) -> tuple[float, float]:

@@ -1,6 +1,7 @@
 """What a contestant reaches at every cost, by both rules of MSDNet's paper (sections 5.3, 5.4)."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from benchmarks.curves import Curve, Point
@@ -9,7 +10,7 @@ from nas.exits import score
 from nas.exits.budget import budgeted_policy, budgets
 from nas.measurement import HeldOut
 
-COSTS = {"MACs": "exit_macs", "ms": "exit_latency_ms"}
+COSTS = ("MACs", "ms")
 RULES = ("anytime", "budgeted batch")
 
 
@@ -28,8 +29,12 @@ class Judged:
         """What each exit has cost, in MACs or ms."""
         return self.exit_macs if unit == "MACs" else self.exit_latency_ms
 
-    def curve(self, rule: str, unit: str) -> Curve:
-        """Accuracy on the test images against the cost they really had."""
+    @cached_property
+    def curves(self) -> dict[tuple[str, str], Curve]:
+        """Accuracy on the test images against the cost they really had, by rule and unit."""
+        return {(rule, unit): self._curve(rule, unit) for rule in RULES for unit in COSTS}
+
+    def _curve(self, rule: str, unit: str) -> Curve:
         cost = self.exit_cost(unit)
         right = (facts.correct.mean(axis=0).tolist() for facts in (self.held_out, self.test))
         exits = [Point(*each) for each in zip(cost, *right, strict=True)]

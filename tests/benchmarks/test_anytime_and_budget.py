@@ -21,7 +21,7 @@ def _judged(name, seed, skill):
 def test_a_curve_spends_what_the_test_images_spent():
     judged = _judged("one", 0, 0.6)
     for unit, scale in (("MACs", 1e6), ("ms", 1.0)):
-        anytime, budget = judged.curve("anytime", unit), judged.curve("budgeted batch", unit)
+        anytime, budget = judged.curves["anytime", unit], judged.curves["budgeted batch", unit]
         assert set(anytime.cost) <= {scale * cost for cost in (1, 2, 4, 8)}
         assert (budget.cost[0], budget.cost[-1]) == (scale, 8 * scale)
         assert len(budget.cost) > 10

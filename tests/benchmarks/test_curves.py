@@ -64,6 +64,7 @@ def test_half_the_cost_at_every_accuracy():
     dear = _curve([(2.0, 0.4), (4.0, 0.6), (8.0, 0.8)], stepped=False)
     assert compare(cheap, dear).ratio == pytest.approx(2.0)
     assert compare(dear, cheap).ratio == pytest.approx(0.5)
+    assert compare(cheap, dear).ratio_at_best == pytest.approx(2.0)
     assert compare(cheap, dear).gap == pytest.approx(-compare(dear, cheap).gap)
     assert compare(cheap, dear).costs == (2.0, 4.0)
 
@@ -79,4 +80,7 @@ def test_without_a_common_accuracy_there_is_no_ratio():
     low, high = [(1.0, 0.1), (2.0, 0.2)], [(1.0, 0.5), (2.0, 0.6)]
     found = compare(_curve(high, stepped=True), _curve(low, stepped=True))
     assert np.isnan(found.ratio)
+    assert found.ratio_at_best == 2.0  # 2.0 against 1.0, where the first is better already
+    back = compare(_curve(low, stepped=True), _curve(high, stepped=True))
+    assert np.isnan(back.ratio_at_best)
     assert found.gap == pytest.approx(0.4)

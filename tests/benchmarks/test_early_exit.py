@@ -22,9 +22,9 @@ def test_policies_spend_what_they_are_named_after(bench):
 
 
 def test_the_report_has_a_row_for_each_batch_size_and_policy(bench):
-    lines = list(early_exit.report(bench, [1, 8], 0.0, "wall"))
-    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith(("| 1 |", "| 8 |"))]
-    assert [row[:2] for row in rows] == [["1", "1/2"], ["1", "1/3"], ["8", "1/2"], ["8", "1/3"]]
+    lines = list(early_exit.report(bench, [8, 32], 0.0, "wall"))
+    rows = [line.strip("| ").split(" | ") for line in lines if line.startswith(("| 8 |", "| 32 |"))]
+    assert [row[:2] for row in rows] == [["8", "1/2"], ["8", "1/3"], ["32", "1/2"], ["32", "1/3"]]
     columns = early_exit.COLUMNS.split(", ")
     for row in rows:
         assert len(row) == len(columns)
