@@ -52,12 +52,12 @@ def test_the_experiment_stops_and_goes_on(tmp_path, capsys, monkeypatch):
     with monkeypatch.context() as stopped:
         stopped.setattr("nas.measurement.HeldOut.save", stop)
         with pytest.raises(KeyboardInterrupt):
-            anytime_and_budget.run(training, (0,), tmp_path, "5M")
-    anytime_and_budget.run(training, (0,), tmp_path, "5M")
+            anytime_and_budget.run(training, (0,), tmp_path, "9M")
+    anytime_and_budget.run(training, (0,), tmp_path, "9M")
     assert "unit 1 of 4: msdnet-seed0" in capsys.readouterr().err
     first = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()}
     assert set(first) == {"README.md", "curves.svg", "summary.json"}
     assert len(json.loads(first["summary.json"])["curves"]) == 8
-    anytime_and_budget.run(training, (0,), tmp_path, "5M")
+    anytime_and_budget.run(training, (0,), tmp_path, "9M")
     assert "4 of 4 units are there" in capsys.readouterr().err
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.is_file()} == first
