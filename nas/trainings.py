@@ -42,13 +42,15 @@ class TrainingInterrupted(KeyboardInterrupt):
 class Subject:
     """What is to be trained. label: what the default name begins with.
 
-    data: the images it was found with, side: their height and width, both where known.
+    data: the images it was found with, side: their height and width, classes: how many they have;
+    all where known.
     """
 
     architecture: "Architecture"
     label: str
     data: "DataSpec | None" = None
     side: int | None = None
+    classes: int | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,6 +92,9 @@ def start(subject: Subject, asked: Asked, out: Path, progress: Progress) -> Fini
         progress.say(f"training {folder}, recipe {settings.recipe_name}")
         for line in _remarks(settings, dataset, asked.lr is None):
             progress.say(line)
+        if subject.classes not in (None, len(dataset.classes)):
+            found = f"{len(dataset.classes)} classes of {dataset.name}"
+            progress.say(f"{found}: {subject.label} was made for {subject.classes}")
         return _drive(folder, job, progress, interruption)
 
 

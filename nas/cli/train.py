@@ -130,7 +130,7 @@ def _trained(
     path = Path(arch)
     label = path.absolute().parent.name if path.name == CONFIG else path.stem
     side = found.image[1] if found.image is not None and found.image[1] == found.image[2] else None
-    subject = trainings.Subject(found.architecture, label, found.data, side)
+    subject = trainings.Subject(found.architecture, label, found.data, side, found.classes)
     return trainings.start(subject, asked, out, progress)
 
 

@@ -13,6 +13,8 @@ from nas.config import Config, save
 from nas.config import load as load_config
 from nas.data.dataset import DataSpec
 from nas.data.load import load
+from nas.exits import ExitPolicy, score
+from nas.exits.confidence import judged
 from nas.inference.trained import open_trained
 from nas.training.evaluate import answers
 from tests.nas.small_msd import SMALL, WHERE
@@ -60,6 +62,12 @@ def test_the_command_leaves_a_network_ready_for_use(
     found = answers(trained.network, data.held_out, data.mean, data.std)
     right = (found.argmax(2) == data.held_out.labels[:, None]).double().mean(0)
     assert right.tolist() == [each["accuracy"] for each in told["exits"]]
+    # What the config states is what its own policy reaches on the images that set it.
+    assert config.exits is not None
+    policy = ExitPolicy(config.exits.thresholds, config.exits.found)
+    facts = judged(found, data.held_out.labels)
+    own = score(policy, facts, config.metrics.exit_latency_ms, config.metrics.exit_macs)
+    assert (own.accuracy, own.latency_ms) == (config.metrics.accuracy, config.metrics.latency_ms)
     # Its config is an architecture again, trained on the same images unless told otherwise.
     again = ["train", str(folder / "config.yaml"), "--epochs", "1", "--limit", "60"]
     assert main([*again, "--threads", "1", "--runtime", "macs"]) == 0
@@ -170,3 +178,19 @@ def test_a_trial_is_trained_on_all_images_of_its_run(
     data = config.provenance.data
     assert (data["source"], data["image"], data["limit"]) == ("digits", 8, None)
     assert main(["describe", "tiny-best-digits-default"]) == 0  # its folder is an ARCH
+
+
+def test_another_number_of_classes_is_said(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = load_config(small).model_copy(update={"classes": ("cats", "dogs")})
+    save(config, Path("pets.yaml"))
+    assert main(["train", "pets.yaml", "--epochs", "1", *QUICK]) == 0
+    assert "10 classes of digits: pets was made for 2" in capsys.readouterr().err
+
+
+def test_one_metric_is_enough(small: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("own.py").write_text("def metric(answers, labels, classes):\n    return 0.5\n")
+    hooked = ["train", "small.yaml", "--hook", "own.py", "--metric", "accuracy", *QUICK]
+    assert main(hooked) == 2
+    err = capsys.readouterr().err
+    assert "--metric accuracy" in err and "own.py has a metric of its own" in err
+    assert not Path("results").exists()
