@@ -1,6 +1,7 @@
 """The exported config: one found network in a text file, with all that is needed to use it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -134,6 +135,18 @@ class Config(_Part):
         if len(exits) > 1:
             raise ValueError("exits: thresholds, latencies and MACs need one value per exit")
         return self
+
+    @classmethod
+    def of(cls, architecture: Mapping[str, Any], **parts: Any) -> Self:
+        """Return the config of what `Architecture.to_json` gave, with other keys as `parts`."""
+        return cls(
+            schema_version=SCHEMA_VERSION,
+            space=architecture["space"],
+            version=architecture["version"],
+            decisions=architecture["decisions"],
+            widened=tuple(architecture.get("widened", ())),
+            **parts,
+        )
 
     def architecture(self) -> Architecture:
         """Return the network.

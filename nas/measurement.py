@@ -46,6 +46,16 @@ class HeldOut:
         object.__setattr__(self, "correct", correct)
 
     @property
+    def exact(self) -> npt.NDArray[np.floating]:
+        """The confidences as thresholds are compared with them, [images, exits].
+
+        Stored float16 becomes float32, where thresholds are exact: in float16 numpy would round
+        one such as 0.9998 to 1.0. It is also sorted and compared many times faster.
+        """
+        stored = self.confidence.dtype == np.float16
+        return self.confidence.astype(np.float32) if stored else self.confidence
+
+    @property
     def images(self) -> int:
         """How many held-out images there are."""
         return int(self.confidence.shape[0])

@@ -78,15 +78,10 @@ def _config(scaled: "Scaling", found: Found) -> "Config":
 
     Exits and metrics were those of the other network.
     """
-    from nas.config import SCHEMA_VERSION, Config
+    from nas.config import Config
 
-    given = scaled.architecture.to_json()
-    config = Config(
-        schema_version=SCHEMA_VERSION,
-        space=given["space"],
-        version=given["version"],
-        decisions=given["decisions"],
-        widened=tuple(given.get("widened", ())),
+    config = Config.of(
+        scaled.architecture.to_json(),
         image=scaled.image,
         classes=tuple(str(number) for number in range(scaled.classes)),  # nobody named them
     )

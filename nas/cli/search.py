@@ -1,12 +1,12 @@
 """``nas search`` and ``nas resume``."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nas.cli.output import say, show_json, show_text
+from nas.cli.long_work import reporting
+from nas.cli.output import show_json, show_text
 from nas.cli.values import RUNS, Json, Out, Run, TargetLatency, Weight
 
 if TYPE_CHECKING:
@@ -130,22 +130,10 @@ def resume(
 
 def _drive(action: "Callable[[Progress], Opened]", as_json: bool) -> None:
     """Run a search; progress goes to standard error, what came of it to standard output."""
-    from nas import progress, results, summary
-    from nas.searches import Interrupted
+    from nas import results, summary
 
-    reporter = progress.on(sys.stderr)
-    try:
-        run = action(reporter)
-    except Interrupted as stopped:
-        reporter.close()
-        say(str(stopped))
-        raise typer.Exit(130) from None
-    except KeyboardInterrupt:
-        reporter.close()
-        say("stopped; finished trials are kept, nas runs lists every run")
-        raise typer.Exit(130) from None
-    finally:
-        reporter.close()
+    with reporting("stopped; finished trials are kept, nas runs lists every run") as progress:
+        run = action(progress)
     if as_json:
         show_json(results.status(run))
         return

@@ -1,13 +1,13 @@
 """``nas train``."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nas.cli.output import say, show_json, show_table, show_text
+from nas.cli.long_work import reporting
+from nas.cli.output import show_json, show_table, show_text
 from nas.cli.values import RUNS, Json, Out
 
 if TYPE_CHECKING:
@@ -97,23 +97,10 @@ def train(
         for key, value in locals().items()
         if key not in ("arch", "out", "resume", "as_json")
     }
-    from nas import progress
     from nas.train_settings import Asked
-    from nas.trainings import TrainingInterrupted
 
-    reporter = progress.on(sys.stderr)
-    try:
-        finished = _trained(arch, Asked(**given), out, resume, reporter)
-    except TrainingInterrupted as stopped:
-        reporter.close()
-        say(str(stopped))
-        raise typer.Exit(130) from None
-    except KeyboardInterrupt:
-        reporter.close()
-        say("stopped; --resume goes on after the last whole epoch")
-        raise typer.Exit(130) from None
-    finally:
-        reporter.close()
+    with reporting("stopped; --resume goes on after the last whole epoch") as progress:
+        finished = _trained(arch, Asked(**given), out, resume, progress)
     _show(finished, as_json)
 
 

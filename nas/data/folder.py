@@ -15,7 +15,8 @@ from nas.data.decode import decode_header
 from nas.data.pools import EncodedPool, Size, Source
 from nas.data.split import held_out_count
 from nas.errors import UserError
-from nas.onnx_runner.images import SUFFIXES
+from nas.onnx_runner.errors import InputError
+from nas.onnx_runner.images import inside
 
 DEFAULT_IMAGE = 64  # for images of mixed sizes, or larger ones, when no size is asked for
 
@@ -101,15 +102,10 @@ def _files(part: Path, classes: Sequence[str]) -> _Files:
 
 
 def _images(folder: Path) -> list[Path]:
-    images = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
-    )
-    if not images:
-        endings = " ".join(sorted(SUFFIXES))
-        raise UserError(f"{folder}: no images in it; image files end in {endings}")
-    return images
+    try:
+        return inside(folder)
+    except InputError as error:
+        raise UserError(str(error)) from None
 
 
 def _folders(part: Path) -> list[Path]:

@@ -30,6 +30,7 @@ from nas.exits import (
 )
 from nas.exits.fixed import THRESHOLDS
 from nas.exits.leaving import easy, exits_taken, hard, right
+from nas.exits.policy import standard_error
 from nas.exits.sweep import as_official
 from nas.measurement import HeldOut
 
@@ -106,10 +107,7 @@ def evaluate(
         cost=cost,
         exits=_exits(seen, facts, cost, before or trained.temperatures),
         policy=policy_facts(policy, facts, cost),
-        classes=tuple(
-            _class(name, shown, labels == number, policy, cost)
-            for number, name in enumerate(trained.classes)
-        ),
+        classes=_classes(trained.classes, shown, labels, policy, cost),
         curves=_curves(facts, cost) if curves else None,
     )
 
@@ -163,24 +161,31 @@ def _exits(
 
 def _accuracy(facts: HeldOut, k: int) -> Accuracy:
     share = float(facts.correct[:, k].mean())
-    return Accuracy(share, float(np.sqrt(share * (1 - share) / facts.images)))
+    return Accuracy(share, standard_error(share, facts.images))
 
 
-def _class(
-    name: str, facts: HeldOut, members: np.ndarray, policy: ExitPolicy, cost: ExitCost
-) -> ClassFacts:
+def _classes(
+    names: Sequence[str], facts: HeldOut, labels: np.ndarray, policy: ExitPolicy, cost: ExitCost
+) -> tuple[ClassFacts, ...]:
     taken = exits_taken(policy, facts)
-    count = int(members.sum())
-    left = np.bincount(taken[members], minlength=facts.exits) / max(count, 1)
-    return ClassFacts(
-        name=name,
-        images=count,
-        accuracy=float(right(taken, facts)[members].sum() / max(count, 1)),
-        latency_ms=float(left @ np.array(cost.latency_ms)),
-        shares=tuple(left.tolist()),
-        easy=int(easy(policy, facts)[members].sum()),
-        hard=int(hard(facts)[members].sum()),
-    )
+    answered_right, simple, difficult = right(taken, facts), easy(policy, facts), hard(facts)
+    found = []
+    for number, name in enumerate(names):
+        members = labels == number
+        count = int(members.sum())
+        left = np.bincount(taken[members], minlength=facts.exits) / max(count, 1)
+        found.append(
+            ClassFacts(
+                name=name,
+                images=count,
+                accuracy=float(answered_right[members].sum() / max(count, 1)),
+                latency_ms=float(left @ np.array(cost.latency_ms)),
+                shares=tuple(left.tolist()),
+                easy=int(simple[members].sum()),
+                hard=int(difficult[members].sum()),
+            )
+        )
+    return tuple(found)
 
 
 def _curves(facts: Both[HeldOut], cost: ExitCost) -> Curves:

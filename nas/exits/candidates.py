@@ -118,11 +118,7 @@ def thresholds_for(held_out: HeldOut, shares: FloatArray) -> FloatArray:
 
     Those of `quota_thresholds`, moved off the images they were found on as `between_images` does.
     """
-    confidence = held_out.confidence
-    if confidence.dtype == np.float16:
-        # In float32, where numpy sorts and compares many times faster than in float16.
-        confidence = confidence.astype(np.float32)
-    return between_images(held_out, quota_thresholds(confidence, shares))
+    return between_images(held_out, quota_thresholds(held_out.exact, shares))
 
 
 def candidate_thresholds(held_out: HeldOut) -> FloatArray:

@@ -16,9 +16,8 @@ def exits_taken(policy: ExitPolicy, held_out: HeldOut) -> npt.NDArray[np.int64]:
     """
     if len(policy.thresholds) != held_out.exits:
         raise ValueError(f"{len(policy.thresholds)} thresholds for {held_out.exits} exits")
-    # Stored float16 is compared in float32, where thresholds are exact, as `tally` does.
-    exact = np.float32 if held_out.confidence.dtype == np.float16 else np.float64
-    leaves = held_out.confidence.astype(exact) >= np.array(policy.thresholds, exact)
+    sure = held_out.exact
+    leaves = sure >= np.array(policy.thresholds, sure.dtype)
     leaves[:, -1] = True
     return np.asarray(leaves.argmax(axis=1), np.int64)
 

@@ -75,12 +75,9 @@ class Tally:
 def tally(held_out: HeldOut, thresholds: FloatArray) -> Tally:
     """Apply `thresholds` [policies, exits] to every image of `held_out`."""
     policies, exits = thresholds.shape
-    # Stored float16 is compared in float32, where thresholds are exact: in float16 numpy would
-    # round one such as 0.9998 to 1.0.
-    exact = np.float32 if held_out.confidence.dtype == np.float16 else np.float64
-    confidence = np.ascontiguousarray(held_out.confidence.T, exact)
+    confidence = np.ascontiguousarray(held_out.exact.T)
     correct = np.ascontiguousarray(held_out.correct.T)
-    limits = thresholds.astype(exact)
+    limits = thresholds.astype(confidence.dtype)
     left = np.zeros((policies, exits), np.int64)
     right = np.zeros(policies, np.int64)
     stays = np.ones((policies, held_out.images), np.bool_)
@@ -111,6 +108,11 @@ def quantile(cost: Sequence[float], shares: Sequence[float], level: float) -> fl
     return float(np.asarray(cost)[order[int(np.argmax(reached))]])
 
 
+def standard_error(accuracy: float, images: int) -> float:
+    """The binomial standard error of a fraction of right answers."""
+    return float(np.sqrt(accuracy * (1.0 - accuracy) / images))
+
+
 def summarise(
     policy: ExitPolicy,
     counts: Tally,
@@ -126,7 +128,7 @@ def summarise(
     return PolicyScore(
         policy=policy,
         accuracy=accuracy,
-        standard_error=float(np.sqrt(accuracy * (1.0 - accuracy) / images)),
+        standard_error=standard_error(accuracy, images),
         latency_ms=float(np.dot(shares, exit_latency_ms)),
         p95_ms=quantile(exit_latency_ms, shares, 0.95),
         worst_ms=worst_ms,

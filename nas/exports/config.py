@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas.config import SCHEMA_VERSION, Config, Metrics, Preprocessing, Provenance, exits_of
+from nas.config import Config, Metrics, Preprocessing, Provenance, exits_of
 from nas.documents import SUFFIXES
 from nas.errors import UserError
 from nas.record import TrialRecord
@@ -38,13 +38,8 @@ def config_of(run: "Run", record: TrialRecord) -> Config:
         raise UserError(f"trial {record.trial} of run {run.name!r} is {record.state}{why}")
     dataset = cached(run.settings.data_spec())
     seen = run.objective().view(record.measurement)
-    given = record.architecture.to_json()
-    return Config(
-        schema_version=SCHEMA_VERSION,
-        space=given["space"],
-        version=given["version"],
-        decisions=given["decisions"],
-        widened=tuple(given.get("widened", ())),
+    return Config.of(
+        record.architecture.to_json(),
         image=dataset.image,
         classes=dataset.classes,
         preprocessing=preprocessing_of(dataset),

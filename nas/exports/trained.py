@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nas.config import SCHEMA_VERSION, Config, exits_of
+from nas.config import Config, exits_of
 from nas.evaluation.cost import exit_cost
 from nas.exits import PolicyScore, cheapest_policy, score
 from nas.exits.confidence import judged
@@ -54,14 +54,10 @@ def config_of(
     weights: str,
 ) -> Config:
     """The config of a training; `weights` is the file's name beside it."""
-    given, seen, conditions = settings.architecture, policy(facts), source.conditions()
+    seen, conditions = policy(facts), source.conditions()
     latency = {"device": source.device, "runtime": source.name, "conditions": conditions}
-    return Config(
-        schema_version=SCHEMA_VERSION,
-        space=given["space"],
-        version=given["version"],
-        decisions=given["decisions"],
-        widened=tuple(given.get("widened", ())),
+    return Config.of(
+        settings.architecture,
         image=dataset.image,
         classes=dataset.classes,
         preprocessing=preprocessing_of(dataset),

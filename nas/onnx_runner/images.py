@@ -53,6 +53,19 @@ def found(paths: Iterable[Path]) -> list[Path]:
     return [image for path in paths for image in _images(path)]
 
 
+def inside(folder: Path) -> list[Path]:
+    """The image files of a folder, by name. Raises InputError where it has none."""
+    images = sorted(
+        each
+        for each in folder.iterdir()
+        if each.suffix.lower() in SUFFIXES and not each.name.startswith(".")
+    )
+    if not images:
+        endings = " ".join(sorted(SUFFIXES))
+        raise InputError(f"{folder}: no images in it; image files end in {endings}")
+    return images
+
+
 def unreadable(name: str, error: BaseException) -> str:
     """The line for an image that cannot be read."""
     reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -64,15 +77,7 @@ def _images(path: Path) -> list[Path]:
         raise InputError(f"{path}: no such image file or folder")
     if not path.is_dir():
         return [path]
-    images = sorted(
-        each
-        for each in path.iterdir()
-        if each.suffix.lower() in SUFFIXES and not each.name.startswith(".")
-    )
-    if not images:
-        endings = " ".join(sorted(SUFFIXES))
-        raise InputError(f"{path}: no images in it; image files end in {endings}")
-    return images
+    return inside(path)
 
 
 def _of_channels(image: Image.Image, channels: int) -> Image.Image:
