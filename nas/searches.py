@@ -260,6 +260,8 @@ def _latency(
         "conditions": source.conditions(),
         "target_ms": target.latency_ms,
         "found": target.found,
+        "image": list(task.image),
+        "classes": task.classes,
     }
 
 

@@ -10,7 +10,7 @@ import contextlib
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution
@@ -19,6 +19,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import UserError
 from nas.objective import Direction
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 TOLD = "nas:told"  # 1, 2, 3... in the order outcomes were told
 ASKED_AFTER = "nas:asked_after"  # the last told when the proposal was made
@@ -198,14 +201,34 @@ def _study_id(storage: RDBStorage, name: str, directions: Sequence[Direction] | 
 def _storage(url: str, reading: bool = False) -> RDBStorage:
     if (file := _file(url)) is not None:
         _check_file(file, must_exist=reading)
-    waits: dict[str, Any] = {"timeout": 60} if url.startswith("sqlite") else {}
-    engine = {"connect_args": waits, "pool_pre_ping": not waits}
     try:
         with quiet():
-            return RDBStorage(url, engine_kwargs=engine, skip_table_creation=reading)
+            return RDBStorage(url, engine_kwargs=_waits(url), skip_table_creation=reading)
     except Exception as error:  # SQLAlchemy, drivers and Optuna each raise their own classes
-        why = str(error).splitlines()[0] if str(error) else error.__class__.__name__
-        raise UserError(f"storage {without_password(url)} cannot be opened: {why}") from None
+        raise _cannot_open(url, error) from None
+
+
+def reading_engine(url: str) -> "Engine":
+    """A database to read from with SQL. Raises UserError where there is none, or no driver."""
+    from sqlalchemy import create_engine
+
+    if (file := _file(url)) is not None:
+        _check_file(file, must_exist=True)
+    try:
+        return create_engine(url, **_waits(url))
+    except Exception as error:  # a driver that is not installed, an address that is none
+        raise _cannot_open(url, error) from None
+
+
+def _waits(url: str) -> dict[str, Any]:
+    """How to connect: a busy SQLite file is waited for, a server may have gone since."""
+    waits: dict[str, Any] = {"timeout": 60} if url.startswith("sqlite") else {}
+    return {"connect_args": waits, "pool_pre_ping": not waits}
+
+
+def _cannot_open(url: str, error: Exception) -> UserError:
+    why = str(error).splitlines()[0] if str(error) else error.__class__.__name__
+    return UserError(f"storage {without_password(url)} cannot be opened: {why}")
 
 
 def _check_file(path: Path, must_exist: bool) -> None:
