@@ -1,12 +1,13 @@
-"""The files that the page is made of."""
+"""The files that the page is made of, and the page in one file."""
 
+import base64
+import hashlib
 from pathlib import Path
 
 import plotly
 
 FOLDER = Path(__file__).parent / "page"
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
-
 SCRIPTS = (
     "text.js",
     "model.js",
@@ -14,17 +15,58 @@ SCRIPTS = (
     "source.js",
     "plot.js",
     "canvas.js",
-    "front.js",
     "whatif.js",
+    "front.js",
     "progress.js",
-    "trials.js",
     "drawing.js",
     "architecture.js",
     "compare.js",
     "exits.js",
     "mattered.js",
+    "trials.js",
     "zip.js",
     "exporting.js",
     "app.js",
 )
-"""In the order in which they are run; each adds to the one global, ``NAS``."""
+"""In the order in which they are run; each adds to the one global, ``NAS``. Views make the tabs."""
+
+_MARK = "<!-- scripts -->"
+_STYLE = '<link rel="stylesheet" href="/page/style.css">'
+_PLOTLY = '<script src="/plotly.min.js"></script>'
+
+
+def index() -> str:
+    """The page that loads its parts from the server."""
+    tags = "\n".join(f'<script src="/page/{name}"></script>' for name in SCRIPTS)
+    return _read("index.html").replace(_MARK, tags)
+
+
+def whole(data: str) -> str:
+    """The page with all its parts and `data` (JSON) inside; it loads nothing.
+
+    Its policy names each script by its hash, so that none but these can run, and forbids every
+    connection.
+    """
+    # In JSON "<" stands in strings alone; written like this no text of a run can end the element.
+    safe = data.replace("<", "\\u003c")
+    scripts = [PLOTLY.read_text(encoding="utf-8"), *map(_read, SCRIPTS)]
+    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
+    policy = (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+    head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    inlined = "\n".join(f"<script>{script}</script>" for script in scripts)
+    page = _read("index.html")
+    before, after = page.split(_PLOTLY)
+    before = before.replace(_STYLE, f"{head}\n<style>{_read('style.css')}</style>")
+    value = f'<script type="application/json" id="nas-data">{safe}</script>'
+    return before + value + "\n" + inlined + after.replace(_MARK, "")
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

@@ -14,7 +14,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -72,7 +72,7 @@ class Server:
         )
 
     async def index(self, request: Request) -> Response:
-        return FileResponse(page_files.FOLDER / "index.html")
+        return HTMLResponse(page_files.index())
 
     async def plotly(self, request: Request) -> Response:
         return FileResponse(page_files.PLOTLY)

@@ -33,17 +33,18 @@ class Watch:
         self.trials: dict[int, Value] = {}
         self._values = Trials(run, self._space, published.names(self._space))
         self._rows = Rows(run.storage_url, run.name)
-        self._reading: list[int] = [0, 0]  # trials read, of so many
-        self._error: str | None = None
+        self.read = self.total = 0  # trials read, of so many
+        self.error: str | None = None  # why the trials cannot be read now
         self.referred = False  # whether the head is complete
 
     def look(self, clock: Callable[[], float] = time.monotonic) -> Iterator[list[Value]]:
         """The trials that changed since the last look, in parts as they are read."""
         try:
-            changed, self._error = self._rows.changed(), None
+            changed, self.error = self._rows.changed(), None
         except UserError as error:
-            changed, self._error = [], str(error)
-        self._reading = [len(self.trials), len(self.trials) + len(changed)]
+            changed, self.error = [], str(error)
+        self.read = len(self.trials)
+        self.total = self.read + sum(row.number not in self.trials for row in changed)
         part: list[Value] = []
         began = clock()
         # The last trials first: what a page shows at once should be what is new.
@@ -75,8 +76,8 @@ class Watch:
             "seconds_left": moment.seconds_left if alive and moment else None,
             "running": _running(moment) if alive and moment else [],
             "updated": moment.written if moment else None,
-            "reading": {"done": self._reading[0], "total": self._reading[1]},
-            "error": self._error,
+            "reading": {"done": self.read, "total": self.total},
+            "error": self.error,
         }
 
     def record(self, number: int) -> tuple[TrialRecord, list[Value] | None]:
@@ -100,13 +101,13 @@ class Watch:
 
     def _value(self, row: Row) -> Value:
         value = self._values.value(row)
-        self._reading[0] += row.number not in self.trials
+        self.read += row.number not in self.trials
         self.trials[row.number] = value
         self.head["held_out"] = self._values.held_out
         return value
 
     def _state(self, alive: bool, states: Counter[str]) -> str:
-        if self._error is not None:
+        if self.error is not None:
             return "unreadable"
         if alive:
             return "running"
