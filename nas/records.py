@@ -1,6 +1,7 @@
 """From the rows of a study to the records of its trials, and the facts a row holds."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -86,15 +87,22 @@ def facts(
     *,
     measurement: Measurement | None = None,
     latency: list[dict[str, Any]] | None = None,
+    losses: Sequence[float] = (),
     reused_from: int | None = None,
     error: str | None = None,
 ) -> dict[str, Any]:
-    """What a finished trial's row says, ready for JSON."""
+    """What a finished trial's row says, ready for JSON. losses: of each epoch."""
     return {
         "architecture": architecture.to_json(),
         "key": architecture.key,
         "measurement": None if measurement is None else measurement.facts(),
         "latency": latency,
+        "losses": [_figure(loss) for loss in losses] or None,
         "reused_from": reused_from,
         "error": error,
     }
+
+
+def _figure(loss: float) -> float | None:
+    """As much of a loss as anybody reads; what is no finite number has no place in JSON."""
+    return float(f"{loss:.6g}") if math.isfinite(loss) else None

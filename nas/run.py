@@ -4,6 +4,7 @@ study.db      every trial (an Optuna study, unless the search names another stor
 search.yaml   all settings as resolved           latency.json   device, runtime, target, image
 facts/        held-out answers of each trial     weights/       of the trials on the front
 start.json    the networks it begins with, where it does
+live.json     what the driver says of the moment: it is there, what it trains, the losses so far
 driver.lock   held while a search drives the run
 """
 

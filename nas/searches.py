@@ -21,9 +21,9 @@ from nas.settings import SearchSettings
 
 if TYPE_CHECKING:
     from latency.source import LatencySource
-    from nas.executors.protocol import Executor, OnEpoch
+    from nas.executors.protocol import Executor
     from nas.executors.ray_session import Session
-    from nas.loop import Task
+    from nas.loop import Loop, Task
     from nas.store import Store
     from search_spaces.space import SearchSpace
 
@@ -68,23 +68,27 @@ def start(settings: SearchSettings, progress: Progress) -> Run:
 
 @dataclass(frozen=True, slots=True)
 class _Workplace:
-    """What a run is driven with. `epochs`: where the executor says how far trials are."""
+    """What a run is driven with. `reports`: where the executor says how far trials are."""
 
     task: "Task"
     source: "LatencySource"
     executor: "Executor"
-    epochs: "_Epochs"
+    reports: "_Reports"
 
 
-class _Epochs:
+class _Reports:
     """Passes on what an executor says, which is there before the loop that listens."""
 
     def __init__(self) -> None:
-        self.listener: OnEpoch | None = None
+        self.listener: Loop | None = None
 
-    def __call__(self, trial: int, epochs: int) -> None:
+    def epoch(self, trial: int, losses: tuple[float, ...]) -> None:
         if self.listener is not None:
-            self.listener(trial, epochs)
+            self.listener.on_epoch(trial, losses)
+
+    def beat(self) -> None:
+        if self.listener is not None:
+            self.listener.beat()
 
 
 def _begun(
@@ -131,9 +135,11 @@ def _workplace(
     interruption: Interruption,
     stack: contextlib.ExitStack,
 ) -> _Workplace:
-    epochs = _Epochs()
-    executor = opening.executor(settings, session, task.data, interruption, epochs)
-    return _Workplace(task, source, stack.enter_context(executor), epochs)
+    reports = _Reports()
+    executor = opening.executor(
+        settings, session, task.data, interruption, reports.epoch, reports.beat
+    )
+    return _Workplace(task, source, stack.enter_context(executor), reports)
 
 
 def resume(
@@ -317,7 +323,7 @@ def _drive(
         progress,
         time.monotonic,
     )
-    workplace.epochs.listener = loop.on_epoch
+    workplace.reports.listener = loop
     try:
         with runs.writing(run.path):
             loop.go(workplace.executor)
