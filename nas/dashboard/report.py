@@ -139,9 +139,7 @@ def _config(
         say(f"{run.name}: no config of trial {record.trial} ({error})")
 
 
-def _pictures(
-    run: Run, record: TrialRecord, row: int, exits: int
-) -> Iterator[tuple[str, str]]:
+def _pictures(run: Run, record: TrialRecord, row: int, exits: int) -> Iterator[tuple[str, str]]:
     """Sheets as data addresses; of runs whose images are not here, none."""
     for number in range(1, exits + 1):
         try:

@@ -14,7 +14,13 @@ from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import (
+    FileResponse,
+    HTMLResponse,
+    JSONResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -96,7 +102,7 @@ class Server:
     async def config(self, request: Request) -> Response:
         row = _row(request)
 
-        def found(run: Run, record: TrialRecord, latency: Any) -> str:
+        def found(run: Run, record: TrialRecord, _: Any) -> Any:
             return configs.text(run, record, row)
 
         return Response(await self._of_trial(request, found), media_type="application/yaml")
@@ -104,7 +110,7 @@ class Server:
     async def picture(self, request: Request) -> Response:
         row, number = _row(request), request.path_params["exit"]
 
-        def found(run: Run, record: TrialRecord, latency: Any) -> bytes:
+        def found(run: Run, record: TrialRecord, _: Any) -> Any:
             return pictures.leaving(run, record, row, number)
 
         return Response(await self._of_trial(request, found), media_type="image/png")

@@ -65,7 +65,7 @@ class Watch:
         """How far the run is at a moment, in seconds since the epoch."""
         states = Counter(trial["state"] for trial in self.trials.values())
         moment = live.read(self.run.path)
-        alive = moment is not None and moment.alive(now, socket.gethostname())
+        alive = moment is not None and moment.alive(now, socket.gethostname(), live.exists)
         return {
             "state": self._state(alive, states),
             "driver": f"process {moment.pid} on {moment.host}" if alive and moment else None,
