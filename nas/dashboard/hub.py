@@ -99,12 +99,16 @@ class Hub:
     def _steps(self, now: Callable[[], float]) -> Iterator[None]:
         """One look at everything, in steps between which it may stop."""
         self._look_for_runs()
-        for name, watch in list(self._watches.items()):
-            for part in watch.look():
-                self._tell("trials", {"run": name, "trials": part})
+        looks = {name: watch.look() for name, watch in self._watches.items()}
+        while looks:  # a part of each in turn: a small run need not wait for a large one
+            for name, look in list(looks.items()):
+                watch, part = self._watches[name], next(look, None)
+                if part is None:
+                    del looks[name]
+                else:
+                    self._tell("trials", {"run": name, "trials": part})
                 self._tell_progress(name, watch, now())
                 yield
-            self._tell_progress(name, watch, now())
         for watch in list(self._watches.values()):
             if not watch.referred:
                 watch.refer()
