@@ -8,10 +8,12 @@ database wins.
 
 import contextlib
 import json
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import optuna
 from optuna.distributions import CategoricalDistribution
@@ -31,6 +33,7 @@ FIXED = "fixed_params"  # Optuna's mark of enqueued trials: no sampler drew thei
 FACTS = "nas:facts"  # everything known of one finished trial, JSON
 
 _SQLITE = "sqlite:///"
+_PATIENCE_S = 60.0  # how long a file that somebody else writes is waited for
 _SQLITE_HEADER = b"SQLite format 3\x00"
 
 
@@ -229,19 +232,31 @@ def _storage(url: str, reading: bool = False) -> RDBStorage:
 
 def reading_engine(url: str) -> "Engine":
     """A database to read from with SQL. Raises UserError where there is none, or no driver."""
-    from sqlalchemy import create_engine
+    from sqlalchemy import NullPool, create_engine
 
-    if (file := _file(url)) is not None:
-        _check_file(file, must_exist=True)
     try:
+        if (file := _file(url)) is not None:
+            # Opened anew each time: an open file would still be read after it was removed.
+            return create_engine(_SQLITE, creator=lambda: _opened(file), poolclass=NullPool)
         return create_engine(url, **_waits(url))
     except Exception as error:  # a driver that is not installed, an address that is none
         raise _cannot_open(url, error) from None
 
 
+def _opened(file: Path) -> sqlite3.Connection:
+    """A database that is there, for reading. Raises UserError where it is not."""
+    try:
+        _check_file(file, must_exist=True)
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror or error})") from None
+    # mode=rw creates nothing. It is not "ro", as a driver that was killed while it wrote leaves a
+    # journal, which the next who opens the file must be able to undo.
+    return sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=_PATIENCE_S)
+
+
 def _waits(url: str) -> dict[str, Any]:
     """How to connect: a busy SQLite file is waited for, a server may have gone since."""
-    waits: dict[str, Any] = {"timeout": 60} if url.startswith("sqlite") else {}
+    waits: dict[str, Any] = {"timeout": _PATIENCE_S} if url.startswith("sqlite") else {}
     return {"connect_args": waits, "pool_pre_ping": not waits}
 
 
