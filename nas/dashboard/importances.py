@@ -129,3 +129,22 @@ def _method(looked_at: int, complete: int) -> str:
         "PED-ANOVA (Watanabe et al., IJCAI 2023): how much a decision tells the best "
         f"{_BEST:.0%} of the trials from all of them{sampled}"
     )
+
+
+def main() -> int:
+    """Print the importances of the run at a path, for a server that asks in another process."""
+    import json
+    import sys
+
+    from nas.run import open_run
+
+    try:
+        print(json.dumps(of(open_run(sys.argv[1])), allow_nan=False))
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

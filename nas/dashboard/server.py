@@ -196,5 +196,5 @@ async def _apart(module: str, *arguments: str) -> Any:
         raise
     if process.returncode != 0:
         last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-        raise HTTPException(500, last[0])
+        raise HTTPException(404 if process.returncode == 2 else 500, last[0])
     return json.loads(printed)

@@ -11,6 +11,7 @@ from nas.dashboard import points
 from nas.dashboard.rows import Row
 from nas.record import TrialRecord
 from nas.run import Run
+from search_spaces.architecture import Decision, Option
 from search_spaces.space import SearchSpace
 
 
@@ -81,12 +82,15 @@ class Trials:
                 found.append(None)
                 continue
             value = chosen[decision.name]
-            same = [
-                o == value and isinstance(o, bool) == isinstance(value, bool)
-                for o in decision.options
-            ]
-            found.append(same.index(True) if True in same else {"v": value})
+            found.append(_place(decision, value))
         return found
+
+
+def _place(decision: Decision, value: Option) -> Any:
+    for at, option in enumerate(decision.options):
+        if option == value and isinstance(option, bool) == isinstance(value, bool):
+            return at
+    return {"v": value}
 
 
 def _latency(
