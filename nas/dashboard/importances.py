@@ -1,14 +1,15 @@
 """Which decisions of a run mattered: their importances by PED-ANOVA."""
 
+import json
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas import store
-from nas.errors import UserError
-from nas.measurement import HeldOut, Measurement
+from nas import records, store
+from nas.run import open_run
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -119,11 +120,7 @@ def _reached(
     run: "Run", objective: "Objective", number: int, facts: Mapping[str, Any]
 ) -> dict[str, float]:
     """What the objective's policy reaches with a trial's network, by target."""
-    held_out = HeldOut.load(run.facts_path(number))
-    try:
-        measurement = Measurement.from_facts(facts["measurement"], held_out)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"trial {number} of {run.path} is damaged: {error!r}") from None
+    measurement = records.measured(run, number, facts)
     seen, reward = objective.view(measurement), objective.reward
     return {
         "reward": reward(seen.accuracy, seen.latency_ms) if reward else seen.accuracy,
@@ -140,3 +137,8 @@ def _method(looked_at: int, complete: int) -> str:
         "PED-ANOVA (Watanabe et al., IJCAI 2023): how much a decision tells the best "
         f"{_BEST:.0%} of the trials from all of them{sampled}"
     )
+
+
+if __name__ == "__main__":
+    # The server asks in a process of its own: the answer takes seconds of a core, and memory.
+    print(json.dumps(of(open_run(sys.argv[1])), allow_nan=False))
