@@ -12,20 +12,24 @@
   let parts;
   let target = 'reward';
   let decision = null; // null: the most important one
-  let asked = ''; // run and number of complete trials that the importances are of
+  let asked = { run: null, complete: 0 }; // what the importances were last asked of
   let found = null;
   let drawn = '';
 
+  // Once all trials are read, and again when there are a tenth more: it takes seconds of a core.
   async function ask(run) {
-    const key = `${run.head.id}/${run.progress?.counts?.complete ?? run.version}`;
-    if (asked === key) return;
-    asked = key;
+    const { counts, reading } = run.progress || {};
+    const complete = counts?.complete || 0;
+    const { id } = run.head;
+    if (!counts || reading.done < reading.total) return;
+    if (asked.run === id && complete < 1.1 * asked.complete + 1) return;
+    asked = { run: id, complete };
     try {
-      const answer = await NAS.source.importances(run.head.id);
-      if (asked !== key) return;
-      found = { run: run.head.id, ...answer };
+      const answer = await NAS.source.importances(id);
+      if (asked.run !== id) return;
+      found = { run: id, ...answer };
     } catch (error) {
-      found = { run: run.head.id, error: error.message, targets: {} };
+      found = { run: id, error: error.message, targets: {} };
     }
     drawn = '';
     update();
