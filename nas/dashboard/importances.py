@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas import records, store
+from nas.errors import UserError
 from nas.run import open_run
 
 if TYPE_CHECKING:
