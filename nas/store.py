@@ -7,6 +7,7 @@ database wins.
 """
 
 import contextlib
+import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import optuna
 from optuna.distributions import CategoricalDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -26,6 +28,7 @@ STARTED = "nas:started"  # of a network that the search begins with: itself, bey
 FIXED = "fixed_params"  # Optuna's mark of enqueued trials: no sampler drew their parameters
 FACTS = "nas:facts"  # everything known of one finished trial, JSON
 
+_SECRET = re.compile(r"([?&][a-z]*password=)[^&]*")
 _SQLITE = "sqlite:///"
 _SQLITE_HEADER = b"SQLite format 3\x00"
 
@@ -50,6 +53,10 @@ class Store:
         self._memory_id = self._memory.get_study_id_from_name(study_name)
         for trial in self._kept.get_all_trials(self._study_id, deepcopy=False):
             self._memory.create_new_trial(self._memory_id, template_trial=trial)
+
+    def close(self) -> None:
+        """Lets go of the database; what was written stays."""
+        self._kept.engine.dispose()
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -148,9 +155,11 @@ class Store:
 def read(url: str, study_name: str) -> list[FrozenTrial]:
     """The trials of a study as the database has them now; nothing is written."""
     storage = _storage(url, reading=True)
-    study_id = _study_id(storage, study_name, None)
-    trials: list[FrozenTrial] = storage.get_all_trials(study_id, deepcopy=False)
-    storage.engine.dispose()
+    try:
+        study_id = _study_id(storage, study_name, None)
+        trials: list[FrozenTrial] = storage.get_all_trials(study_id, deepcopy=False)
+    finally:
+        storage.engine.dispose()
     return trials
 
 
@@ -204,8 +213,18 @@ def _storage(url: str, reading: bool = False) -> RDBStorage:
         with quiet():
             return RDBStorage(url, engine_kwargs=engine, skip_table_creation=reading)
     except Exception as error:  # SQLAlchemy, drivers and Optuna each raise their own classes
-        why = str(error).splitlines()[0] if str(error) else error.__class__.__name__
-        raise UserError(f"storage {without_password(url)} cannot be opened: {why}") from None
+        raise UserError(
+            f"storage {without_password(url)} cannot be opened: {_why(error)}"
+        ) from None
+
+
+def _why(error: Exception) -> str:
+    """One line: what the database itself said, where Optuna wraps it up."""
+    if isinstance(error, ImportError):
+        return "its driver is not installed (for PostgreSQL: pip install 'nas-platform[postgres]')"
+    if isinstance(error, StorageInternalError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return str(error).splitlines()[0] if str(error) else error.__class__.__name__
 
 
 def _check_file(path: Path, must_exist: bool) -> None:
@@ -221,7 +240,7 @@ def _check_file(path: Path, must_exist: bool) -> None:
 
 def without_password(url: str) -> str:
     """The address of a database as it may be shown."""
-    scheme, slashes, rest = url.partition("://")
+    scheme, slashes, rest = _SECRET.sub(r"\1...", url).partition("://")
     credentials, at, place = rest.rpartition("@")
     return f"{scheme}{slashes}{credentials.partition(':')[0]}{at}{place}"
 
