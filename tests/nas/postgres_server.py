@@ -69,7 +69,7 @@ class Server:
 @contextlib.contextmanager
 def server() -> Iterator[Server]:
     """A running server, gone with all its data afterwards."""
-    programs = _programs()
+    programs = newest()
     # Not pytest's folder: another account could not enter it.
     folder = Path(tempfile.mkdtemp(prefix="nas-postgres-", dir="/tmp"))
     try:
@@ -83,10 +83,8 @@ def server() -> Iterator[Server]:
         shutil.rmtree(folder)
 
 
-def _programs() -> Path:
-    """Where the newest server's programs are."""
-    found = sorted(
-        Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[4])
-    )
-    assert found, "no PostgreSQL server in /usr/lib/postgresql: install it with 'make system'"
+def newest(installed: Path = Path("/usr/lib/postgresql")) -> Path:
+    """Where the programs of the newest server are, of those that Debian puts there."""
+    found = sorted(installed.glob("*/bin/initdb"), key=lambda path: int(path.parents[1].name))
+    assert found, f"no PostgreSQL server in {installed}: install it with 'make system'"
     return found[-1].parent

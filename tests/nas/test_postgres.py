@@ -17,7 +17,7 @@ from nas.cli.main import main
 from nas.errors import UserError
 from nas.run import open_run, writing
 from nas.store import FACTS, Store, holds
-from tests.nas.postgres_server import PASSWORD, Server, server
+from tests.nas.postgres_server import PASSWORD, Server, newest, server
 from tests.nas.simulated_search import drive, simulated_run
 from tests.nas.small_msd import WHERE
 from tests.nas.table_search import PowerCut, Table, loop_of, made_run
@@ -50,6 +50,15 @@ def url(new_database: Callable[[], str]) -> str:
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(plugins.SPACES, "msd", WHERE)
+
+
+def test_without_a_server_the_tests_fail_and_say_what_to_install(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="install it with 'make system'"):
+        newest(tmp_path)
+    for version in ("9", "15"):
+        (tmp_path / version / "bin").mkdir(parents=True)
+        (tmp_path / version / "bin" / "initdb").touch()
+    assert newest(tmp_path) == tmp_path / "15" / "bin"
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
