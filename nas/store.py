@@ -8,6 +8,7 @@ database wins.
 
 import contextlib
 import json
+import re
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from urllib.parse import quote
 
 import optuna
 from optuna.distributions import CategoricalDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -32,6 +34,7 @@ STARTED = "nas:started"  # of a network that the search begins with: itself, bey
 FIXED = "fixed_params"  # Optuna's mark of enqueued trials: no sampler drew their parameters
 FACTS = "nas:facts"  # everything known of one finished trial, JSON
 
+_SECRET = re.compile(r"([?&][a-z]*password=)[^&]*")
 _SQLITE = "sqlite:///"
 _PATIENCE_S = 60.0  # how long a file that somebody else writes is waited for
 _SQLITE_HEADER = b"SQLite format 3\x00"
@@ -57,6 +60,10 @@ class Store:
         self._memory_id = self._memory.get_study_id_from_name(study_name)
         for trial in self._kept.get_all_trials(self._study_id, deepcopy=False):
             self._memory.create_new_trial(self._memory_id, template_trial=trial)
+
+    def close(self) -> None:
+        """Lets go of the database; what was written stays."""
+        self._kept.engine.dispose()
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -155,9 +162,11 @@ class Store:
 def read(url: str, study_name: str) -> list[FrozenTrial]:
     """The trials of a study as the database has them now; nothing is written."""
     storage = _storage(url, reading=True)
-    study_id = _study_id(storage, study_name, None)
-    trials: list[FrozenTrial] = storage.get_all_trials(study_id, deepcopy=False)
-    storage.engine.dispose()
+    try:
+        study_id = _study_id(storage, study_name, None)
+        trials: list[FrozenTrial] = storage.get_all_trials(study_id, deepcopy=False)
+    finally:
+        storage.engine.dispose()
     return trials
 
 
@@ -261,8 +270,16 @@ def _waits(url: str) -> dict[str, Any]:
 
 
 def _cannot_open(url: str, error: Exception) -> UserError:
-    why = str(error).splitlines()[0] if str(error) else error.__class__.__name__
-    return UserError(f"storage {without_password(url)} cannot be opened: {why}")
+    return UserError(f"storage {without_password(url)} cannot be opened: {_why(error)}")
+
+
+def _why(error: Exception) -> str:
+    """One line: what the database itself said, where Optuna wraps it up."""
+    if isinstance(error, ImportError):
+        return "its driver is not installed (for PostgreSQL: pip install 'nas-platform[postgres]')"
+    if isinstance(error, StorageInternalError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return str(error).splitlines()[0] if str(error) else error.__class__.__name__
 
 
 def _check_file(path: Path, must_exist: bool) -> None:
@@ -278,7 +295,7 @@ def _check_file(path: Path, must_exist: bool) -> None:
 
 def without_password(url: str) -> str:
     """The address of a database as it may be shown."""
-    scheme, slashes, rest = url.partition("://")
+    scheme, slashes, rest = _SECRET.sub(r"\1...", url).partition("://")
     credentials, at, place = rest.rpartition("@")
     return f"{scheme}{slashes}{credentials.partition(':')[0]}{at}{place}"
 

@@ -39,7 +39,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(plugins.SPACES, "msd", small_msd.WHERE)
         run = simulated_run(
-            tmp_path_factory.mktemp("results"), name="searched", trials=TRIALS, max_latency="0.05ms"
+            tmp_path_factory.mktemp("results"), name="searched", trials=TRIALS, max_latency="1.8ms"
         )
         drive(run, FAILING, images=60)
         yield run
