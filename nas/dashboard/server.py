@@ -11,7 +11,6 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import (
@@ -70,7 +69,6 @@ class Server:
         middleware = [
             Middleware(safety.SafeHeaders),
             Middleware(TrustedHostMiddleware, allowed_hosts=list(safety.HOSTS)),
-            Middleware(GZipMiddleware, minimum_size=100_000, compresslevel=1),
         ]
         refusals: dict[Any, Any] = dict.fromkeys((*MISTAKES, HTTPException), _refused)
         return Starlette(
