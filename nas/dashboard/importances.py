@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas import records, store
+from nas.errors import UserError
 from nas.run import open_run
 
 if TYPE_CHECKING:
@@ -141,4 +142,8 @@ def _method(looked_at: int, complete: int) -> str:
 
 if __name__ == "__main__":
     # The server asks in a process of its own: the answer takes seconds of a core, and memory.
-    print(json.dumps(of(open_run(sys.argv[1])), allow_nan=False))
+    try:
+        print(json.dumps(of(open_run(sys.argv[1])), allow_nan=False))
+    except UserError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)

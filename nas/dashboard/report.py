@@ -35,7 +35,7 @@ def write(
     _refuse(path, force)
     data: Value = {"written": time.time(), "runs": []}
     data |= {part: {} for part in ("details", "configs", "pictures", "importances")}
-    for run in runs:
+    for run in {run.path: run for run in runs}.values():
         _add(data, run, say)
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     page = page_files.whole(text.encode()).encode()
@@ -101,8 +101,8 @@ def _kept(watch: Watch, say: Callable[[str], None]) -> Value:
         on_front = number in standing
         if room <= 0 and not on_front:
             break
-        record, latency = watch.record(number)
         try:
+            record, latency = watch.record(number)
             found = detail.of(watch.run, record, latency, *watch.run.shape())
         except (UserError, SpaceError) as error:
             say(f"{watch.name}: trial {number} is kept without its blocks ({error})")

@@ -38,7 +38,7 @@
       drawRuns();
       drawStatus();
       for (const panel of NAS.panels) panel.update();
-      mounted.view.update();
+      if (mounted) mounted.view.update(); // runs may be told before the first view stands
     });
   }
 
