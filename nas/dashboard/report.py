@@ -21,7 +21,7 @@ from nas.run import Run
 from search_spaces.errors import SpaceError
 
 Value = dict[str, Any]
-ROOM = 3_000_000  # bytes of JSON for what is not on the front
+ROOM = 10_000_000  # bytes of JSON for networks that are not on the front, a tenth when packed
 PICTURED = 12  # networks whose images are kept: those of the front that are best by the reward
 
 
@@ -37,7 +37,8 @@ def write(
     data |= {part: {} for part in ("details", "configs", "pictures", "importances")}
     for run in {run.path.resolve(): run for run in runs}.values():
         _add(data, run, say)
-    page = page_files.whole(json.dumps(data, allow_nan=False, separators=(",", ":"))).encode()
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    page = page_files.whole(text.encode()).encode()
     try:
         atomic.write(path, page)
     except OSError as error:

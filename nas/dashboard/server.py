@@ -10,8 +10,6 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
@@ -70,7 +68,6 @@ class Server:
         answers: dict[Any, Any] = dict.fromkeys((*MISTAKES, HTTPException), _refused)
         inner = Starlette(
             routes=routes,
-            middleware=[Middleware(GZipMiddleware, minimum_size=100_000, compresslevel=1)],
             exception_handlers=answers | {Exception: _failed},
             lifespan=lifespan,
         )

@@ -15,6 +15,7 @@
   function axis(given) {
     return {
       automargin: true,
+      exponentformat: 'SI',
       gridcolor: NAS.colour('line'),
       linecolor: NAS.colour('line'),
       zerolinecolor: NAS.colour('line'),
