@@ -140,7 +140,8 @@
       return [name, [[kernel, node.width].filter(Boolean).join(' · '), 11, 400]];
     }
     if (pitch >= SHORT) {
-      return [[look.letters + times, 11.5, 600], [kernel, 10.5, 400], [node.width, 10.5, 400]].filter((each) => each[0]);
+      const points = [11.5, 10].find((each) => fits(look.letters + times, each, width - 14)) || 9;
+      return [[look.letters + times, points, 600], [kernel, 10.5, 400], [node.width, 10.5, 400]].filter((each) => each[0]);
     }
     return pitch >= LETTERS ? [[look.letters, 10, 600]] : [];
   }

@@ -65,6 +65,6 @@
       NAS.svg('svg', { width: 18, height: 14, 'aria-hidden': 'true' },
         NAS.patterns(`${prefix}-${i}`, NAS.colour('page')),
         NAS.patterned(look, `${prefix}-${i}`, { width: 18, height: 14, rx: 3 })),
-      `${look.family} (${look.letters})`)));
+      `${look.family} (${look.letters.replace(/\d+$/, '')})`)));
   };
 })();
