@@ -1,5 +1,6 @@
 """Files that are there whole or not at all."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -10,8 +11,11 @@ def write(path: Path, data: bytes, mode: int = 0o644, durable: bool = True) -> N
 
     durable: wait until the disk has it; without, a power cut may leave an empty file.
 
-    Raises OSError if the folder does not exist or cannot be written; nothing is left behind then.
+    Raises OSError if the folder does not exist or cannot be written, or if `path` is a device or
+    a pipe, which a file must not take the place of; nothing is left behind then.
     """
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,7 +62,8 @@ def start(settings: SearchSettings, progress: Progress) -> Run:
         except Stopped:
             raise Interrupted(None) from None
         stack.enter_context(run.driving())
-        _drive(run, workplace, _store(run, create=True), progress, interruption)
+        store = stack.enter_context(_store(run, create=True))
+        _drive(run, workplace, store, progress, interruption)
     return run
 
 
@@ -161,7 +162,7 @@ def resume(
         if changed := _changed(found.latency.get("conditions") or {}, source.conditions()):
             progress.say(f"warning: latencies will not compare to those before: {changed}")
         task = _task(settings, progress)
-        store = _store(found, create=False)
+        store = stack.enter_context(_store(found, create=False))
         _refuse_fewer(store, found.settings.trials, settings.trials)
         try:
             session = stack.enter_context(opening.session(settings, interruption))
@@ -176,10 +177,13 @@ def resume(
     return found
 
 
-def _store(run: Run, create: bool) -> "Store":
+@contextlib.contextmanager
+def _store(run: Run, create: bool) -> "Iterator[Store]":
     from nas.store import Store
 
-    return Store(run.storage_url, run.name, run.objective().directions, create=create)
+    directions = run.objective().directions
+    with contextlib.closing(Store(run.storage_url, run.name, directions, create=create)) as store:
+        yield store
 
 
 def _refuse_other_version(space: "SearchSpace", settings: SearchSettings, what: str) -> None:

@@ -21,7 +21,8 @@ Within = Annotated[
     str | None,
     typer.Option(
         metavar="COST",
-        help="Judge the last exit within 2ms or 20M MACs; with --budget, that cost on average.",
+        help="Judge the last exit within 2ms or 20M MACs; with --budget, that cost on average. "
+        "Default: the network's own policy.",
     ),
 ]
 Threshold = Annotated[
@@ -33,7 +34,9 @@ Calibrate = Annotated[
 ]
 Folder = Annotated[
     Path | None,
-    typer.Option("-o", "--output", metavar="DIR", help="Folder for figures, pictures, images."),
+    typer.Option(
+        "-o", "--output", metavar="DIR", help="Folder to write figures, pictures and images to."
+    ),
 ]
 
 
@@ -52,7 +55,8 @@ def evaluate(
         Literal["test", "held-out"], typer.Option(help="Whose figures: held-out reads no test.")
     ] = "test",
     data: Annotated[
-        str | None, typer.Option(help="A data set, folder or .npz. Default: the config's.")
+        str | None,
+        typer.Option(metavar="DATA", help="A data set, folder or .npz. Default: the config's."),
     ] = None,
     image: Annotated[
         int | None, typer.Option(metavar="PIXELS", help="Side of an image. Default: the config's.")

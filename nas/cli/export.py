@@ -20,7 +20,8 @@ Format = Literal["config", "onnx", "pytorch"]
 def export(
     source: Source,
     trial: Annotated[
-        str | None, typer.Option(help="Number of a run's trial, or best, the default.")
+        str | None,
+        typer.Option(metavar="N", help="Number of a run's trial, or best. Default: best."),
     ] = None,
     form: Annotated[Format, typer.Option("--format", help="What to write.")] = "config",
     output: Output = None,

@@ -7,7 +7,7 @@ import typer
 
 from nas.cli.long_work import reporting
 from nas.cli.output import show_json, show_text
-from nas.cli.values import RUNS, Json, Out, Run, TargetLatency, Weight
+from nas.cli.values import CHECKPOINT, DATA_ROOT, RUNS, Json, Out, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,64 +16,142 @@ if TYPE_CHECKING:
     from nas.run import Run as Opened
 
 MaxTime = Annotated[
-    str | None, typer.Option(metavar="TIME", help="Start no trial after it: 90s, 15m or 2h.")
+    str | None,
+    typer.Option(
+        metavar="TIME", help="Start no trial after it: 90s, 15m or 2h. Default: no limit."
+    ),
 ]
 
 
 def search(
-    space: Annotated[str | None, typer.Option(help="What to search; see nas spaces.")] = None,
+    space: Annotated[
+        str | None,
+        typer.Option(metavar="SPACE", help="What to search; see nas spaces. Default: msd."),
+    ] = None,
     data: Annotated[
         str | None,
-        typer.Option(help="digits, fashion-mnist, cifar10, cifar100, a folder or an .npz file."),
+        typer.Option(
+            metavar="DATA",
+            help="digits, fashion-mnist, cifar10, cifar100, a folder or an .npz file. "
+            "Default: digits.",
+        ),
     ] = None,
-    data_root: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Folder of the standard sets.")
+    data_root: Annotated[str | None, typer.Option(metavar="DIR", help=DATA_ROOT)] = None,
+    image: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Resize images to this many pixels. Default: their own size (digits: 32), but 64 "
+            "where it is larger or mixed.",
+        ),
     ] = None,
-    image: Annotated[int | None, typer.Option(help="Resize images to this many pixels.")] = None,
     limit: Annotated[
         str | None,
-        typer.Option(metavar="N", help="Train on this many images, or all (default: 5000)."),
+        typer.Option(metavar="N", help="Train on this many images, or all. Default: 5000."),
     ] = None,
     controller: Annotated[
-        str | None, typer.Option(help="Who proposes: random, tpe, nsga2 or reinforce.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Who proposes: random, tpe, nsga2 or reinforce. Default: tpe."
+        ),
     ] = None,
     start: Annotated[
         str | None,
-        typer.Option(metavar="NETWORKS", help="Try these first: published, or names and files."),
+        typer.Option(
+            metavar="NETWORKS",
+            help="Try these first: published, or names and files. Default: none.",
+        ),
     ] = None,
-    trials: Annotated[int | None, typer.Option(help="How many networks to try.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(metavar="N", help="How many networks to try. Default: 24.")
+    ] = None,
     max_time: MaxTime = None,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of each training.")] = None,
+    epochs: Annotated[
+        int | None, typer.Option(metavar="N", help="Epochs of each training. Default: 4.")
+    ] = None,
     checkpoint: Annotated[
         bool | None,
-        typer.Option("--checkpoint/--no-checkpoint", help="Train in less memory and more time."),
+        typer.Option("--checkpoint/--no-checkpoint", help=CHECKPOINT),
     ] = None,
     objective: Annotated[
         str | None,
-        typer.Option(help="reward, or pareto[:accuracy,latency_ms,parameters]."),
+        typer.Option(
+            metavar="WHAT",
+            help="reward, or pareto[:accuracy,latency_ms,parameters]. Default: reward.",
+        ),
     ] = None,
-    target_latency: TargetLatency = None,
+    target_latency: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="The latency T of the reward, such as 2ms. Default: the 30th percentile of 32 "
+            "random networks.",
+        ),
+    ] = None,
     max_latency: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Train nothing slower (default: 5 times the target)."),
+        typer.Option(metavar="TIME", help="Train nothing slower. Default: 5 times the target."),
     ] = None,
-    w: Weight = None,
+    w: Annotated[
+        float | None,
+        typer.Option(
+            "--w", help="Exponent of the soft reward ACC * (LAT / T) ** w. Default: -0.07."
+        ),
+    ] = None,
     hard: Annotated[
         bool | None,
-        typer.Option("--hard/--no-hard", help="T is a limit (alpha 0, beta -1), or soft again."),
+        typer.Option(
+            "--hard/--no-hard",
+            help="T is a limit (alpha 0, beta -1), or soft again. Default: soft.",
+        ),
     ] = None,
-    device: Annotated[str | None, typer.Option(help="Where the latency is measured.")] = None,
-    runtime: Annotated[str | None, typer.Option(help="What runs it there: torch, macs.")] = None,
-    executor: Annotated[str | None, typer.Option(help="ray, or inline in this process.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Trainings at a time.")] = None,
-    gpus_per_trial: Annotated[float | None, typer.Option(help="Share of a GPU each.")] = None,
-    ray_address: Annotated[str | None, typer.Option(help="A running Ray cluster.")] = None,
-    storage: Annotated[str | None, typer.Option(metavar="URL", help="Optuna storage.")] = None,
-    seed: Annotated[int | None, typer.Option(help="What all chance is drawn from.")] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
-    out: Annotated[str | None, typer.Option(metavar="DIR", help="Where runs are.")] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Where the latency is measured. Default: cpu."),
+    ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What runs it there: torch, macs (simulated) or a plug-in's. Default: torch.",
+        ),
+    ] = None,
+    executor: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="ray, or inline in this process. Default: ray."),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Trainings at a time. Default: one a core."),
+    ] = None,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(help="GPUs of each training, also a part of one such as 0.25. Default: 0."),
+    ] = None,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT", help="A running Ray cluster. Default: a Ray of this search alone."
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="Database of the trials. Default: the SQLite file RUN/study.db."
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="What all chance is drawn from. Default: 0.")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run. Default: SPACE-DATA-CONTROLLER.")
+    ] = None,
+    out: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Where the runs are. Default: results.")
+    ] = None,
     config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings file; options above win over it.")
+        Path | None,
+        typer.Option(metavar="FILE", help="Settings file; options given here win over it."),
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -115,7 +193,10 @@ def _over(config: Path, given: dict[str, object]) -> dict[str, object]:
 def resume(
     run: Run,
     trials: Annotated[
-        str | None, typer.Option(metavar="N", help="Trials in all, or +N for N more.")
+        str | None,
+        typer.Option(
+            metavar="N", help="Trials in all, or +N for N more. Default: as many as asked before."
+        ),
     ] = None,
     out: Out = RUNS,
     as_json: Json = False,

@@ -8,7 +8,7 @@ import typer
 
 from nas.cli.long_work import reporting
 from nas.cli.output import show_json, show_table, show_text
-from nas.cli.values import RUNS, Json, Out
+from nas.cli.values import CHECKPOINT, DATA_ROOT, RUNS, Json, Out
 
 if TYPE_CHECKING:
     from nas.progress import Progress
@@ -30,65 +30,103 @@ def train(
     data: Annotated[
         str | None,
         typer.Option(
+            metavar="DATA",
             help="digits, fashion-mnist, cifar10, cifar100, a folder or an .npz file. Default: "
-            "what the network was found with, or digits."
+            "what the network was found with, or digits.",
         ),
     ] = None,
-    data_root: Annotated[
-        str | None, typer.Option(metavar="DIR", help="Folder of the standard sets.")
-    ] = None,
+    data_root: Annotated[str | None, typer.Option(metavar="DIR", help=DATA_ROOT)] = None,
     image: Annotated[
         int | None,
-        typer.Option(help="Resize images to this many pixels. Default: the network's own."),
+        typer.Option(
+            metavar="PIXELS", help="Resize images to this many pixels. Default: the network's own."
+        ),
     ] = None,
     limit: Annotated[
-        str | None, typer.Option(metavar="N", help="Train on this many images (default: all).")
+        str | None, typer.Option(metavar="N", help="Train on this many images. Default: all.")
     ] = None,
     recipe: Annotated[
         str | None,
         typer.Option(
-            help="How: default, msdnet, densenet, inception, shufflenet or mnasnet, as published."
+            metavar="NAME",
+            help="How: default, msdnet, densenet, inception, shufflenet or mnasnet, as published. "
+            "Default: default (SGD, one cosine).",
         ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Epochs; the recipe's schedule keeps its form.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Epochs; the schedule keeps its form. Default: the recipe's (30 of default).",
+        ),
     ] = None,
     batch_size: Annotated[
-        int | None, typer.Option(help="Images a step; the recipe's rate changes in proportion.")
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Images a step; the rate changes in proportion. Default: the recipe's.",
+        ),
     ] = None,
-    lr: Annotated[float | None, typer.Option(help="Highest learning rate.")] = None,
+    lr: Annotated[
+        float | None, typer.Option(help="Highest learning rate. Default: the recipe's.")
+    ] = None,
     distill: Annotated[
         float | None,
-        typer.Option(metavar="W", help="Earlier exits also follow the last, with this weight."),
+        typer.Option(
+            metavar="W", help="Earlier exits also follow the last, with this weight. Default: 0."
+        ),
     ] = None,
     exit_weights: Annotated[
-        str | None, typer.Option(metavar="W,W,..", help="Weight of each exit's loss: 1,1,0.5.")
+        str | None,
+        typer.Option(
+            metavar="W,W,..", help="Weight of each exit's loss: 1,1,0.5. Default: 1 each."
+        ),
     ] = None,
     metric: Annotated[
         str | None,
-        typer.Option(help="What the best epoch is chosen by: accuracy or balanced-accuracy."),
+        typer.Option(
+            metavar="NAME",
+            help="What the best epoch is chosen by: accuracy or balanced-accuracy. "
+            "Default: accuracy.",
+        ),
     ] = None,
     hook: Annotated[
         str | None,
         typer.Option(
-            metavar="FILE.py", help="Own loss(logits, labels), metric(answers, labels, classes)."
+            metavar="FILE.py",
+            help="Own loss(logits, labels), metric(answers, labels, classes). Default: none.",
         ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="What all chance is drawn from.")] = None,
-    device: Annotated[str | None, typer.Option(help="Where it trains: cpu or cuda.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="What all chance is drawn from. Default: 0.")
+    ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Where it trains: cpu or cuda. Default: cpu."),
+    ] = None,
     runtime: Annotated[
-        str | None, typer.Option(help="What measures the latency in the end: torch or macs.")
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="What measures the latency in the end: torch, macs (simulated) or a plug-in's. "
+            "Default: torch.",
+        ),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(help="Threads; 1 repeats bit for bit (default: all cores).")
+        int | None,
+        typer.Option(metavar="N", help="Threads; 1 repeats bit for bit. Default: all cores."),
     ] = None,
     checkpoint: Annotated[
         bool | None,
-        typer.Option("--checkpoint/--no-checkpoint", help="Train in less memory and more time."),
+        typer.Option("--checkpoint/--no-checkpoint", help=CHECKPOINT),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Name of the training.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the training. Default: ARCH-DATA-RECIPE.")
+    ] = None,
     out: Out = RUNS,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on where it stopped.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the training ARCH where it stopped.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Train a network in full; weights and config are written to results/NAME."""

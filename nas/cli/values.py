@@ -15,28 +15,50 @@ RUNS = Path("results")
 
 Image = Annotated[
     str | None,
-    typer.Option(metavar="CxHxW", help="Image shape, such as 3x32x32, or 32. Default: its own."),
+    typer.Option(
+        metavar="CxHxW", help="Image shape, such as 3x32x32, or 32. Default: its own, or 3x32x32."
+    ),
 ]
 Classes = Annotated[
-    int | None, typer.Option(min=2, help="Number of classes. Default: its own, or 100.")
+    int | None,
+    typer.Option(metavar="N", min=2, help="Number of classes. Default: its own, or 100."),
 ]
 Output = Annotated[
     str | None,
-    typer.Option("-o", "--output", metavar="PATH", help="File (.yaml, .json), or folder."),
+    typer.Option(
+        "-o", "--output", metavar="PATH", help="File (.yaml, .json), or folder, to write."
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file of that name.")]
 Weights = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="Another safetensors file than the config names."),
+    typer.Option(
+        metavar="FILE", help="Another safetensors file than the config names. Default: that one."
+    ),
 ]
-Device = Annotated[str, typer.Option(help="Where the latency is measured.")]
-Runtime = Annotated[str, typer.Option(help="What runs the network: torch or macs.")]
+Device = Annotated[str, typer.Option(metavar="NAME", help="Where the latency is measured.")]
+Runtime = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME", help="What runs the network: torch, macs (simulated) or a plug-in's."
+    ),
+]
+DATA_ROOT = "Folder of the standard sets. Default: $NAS_DATA, then ~/.cache/nas."
+CHECKPOINT = "Train in less memory and more time. Default: no."
 
 TargetLatency = Annotated[
-    str | None, typer.Option("--target-latency", metavar="MS", help="The latency T, such as 2ms.")
+    str | None,
+    typer.Option(
+        "--target-latency",
+        metavar="TIME",
+        help="The latency T of the reward, such as 2ms. Default: the search's.",
+    ),
 ]
 Weight = Annotated[
-    float | None, typer.Option("--w", help="Exponent of the soft reward ACC * (LAT / T) ** w.")
+    float | None,
+    typer.Option(
+        "--w", help="Exponent of the soft reward ACC * (LAT / T) ** w. Default: the search's."
+    ),
 ]
 Hard = Annotated[
     bool, typer.Option("--hard", help="The hard reward: T is a limit (alpha 0, beta -1).")

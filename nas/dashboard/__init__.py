@@ -1,1 +1,1 @@
-"""The dashboard: runs and their networks as pages of a local server, or as one file."""
+"""The results page: what a search does while it runs, and what came of it; nothing is written."""

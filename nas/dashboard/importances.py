@@ -1,17 +1,22 @@
 """Which decisions of a run mattered: their importances by PED-ANOVA."""
 
+import json
+import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nas import store
+from nas import records, store
 from nas.errors import UserError
-from nas.measurement import HeldOut, Measurement
+from nas.run import open_run
 
 if TYPE_CHECKING:
-    from nas.objective import Direction, Objective
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+    from nas.objective import Objective
     from nas.run import Run
     from search_spaces.architecture import Decision, Option
 
@@ -19,11 +24,8 @@ LEAST = 4  # complete trials
 MOST = 1000  # trials that are looked at: more take longer than anybody waits
 _SEED = 0
 _BEST = 0.1  # the share of the trials that PED-ANOVA tells from the others
-_DIRECTIONS: dict[str, "Direction"] = {
-    "reward": "maximize",
-    "accuracy": "maximize",
-    "latency_ms": "minimize",
-}
+_TARGETS = ("reward", "accuracy", "latency_ms")
+_SMALLER_IS_BETTER = ("latency_ms",)
 
 
 def of(run: "Run") -> dict[str, Any]:
@@ -43,7 +45,7 @@ def of(run: "Run") -> dict[str, Any]:
     chosen = _sample(numbers)
     found: dict[str, Any] = {
         "of": len(chosen),
-        "targets": {target: [] for target in _DIRECTIONS},
+        "targets": {target: [] for target in _TARGETS},
         "method": _method(len(chosen), len(numbers)),
         "error": None,
     }
@@ -52,10 +54,7 @@ def of(run: "Run") -> dict[str, Any]:
     objective, decisions = run.objective(), run.space().decisions
     reached = [_reached(run, objective, number, facts[number]) for number in chosen]
     networks = [facts[number]["architecture"]["decisions"] for number in chosen]
-    for target, direction in _DIRECTIONS.items():
-        values = [each[target] for each in reached]
-        if len(set(values)) > 1:
-            found["targets"][target] = ranked(networks, values, direction, decisions)
+    found["targets"] = ranked(networks, reached, decisions)
     if not any(found["targets"].values()):
         found["error"] = "all trials reached the same, so nothing tells their decisions apart"
     return found
@@ -63,37 +62,51 @@ def of(run: "Run") -> dict[str, Any]:
 
 def ranked(
     networks: Sequence[Mapping[str, "Option"]],
-    values: Sequence[float],
-    direction: "Direction",
+    reached: Sequence[Mapping[str, float]],
     decisions: Sequence["Decision"],
-) -> list[list[Any]]:
-    """Return [decision, importance] of all decisions that varied, the most important first.
+) -> dict[str, list[list[Any]]]:
+    """Return, by target, [decision, importance] of all decisions, the most important first.
 
-    `networks` are active decisions and their options, `values` what they reached. An option that
-    no search tries (of a published network) counts as none.
+    `networks` are active decisions and their options; an option that no search tries (of a
+    published network) counts as none. A target that is the same for all has an empty list.
     """
     import optuna
 
     with store.quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of few trials: the importances are then zero
-        study = optuna.create_study(direction=direction)
-        distributions = {
-            each.name: optuna.distributions.CategoricalDistribution(each.options)
-            for each in decisions
-        }
-        known = {each.name: each for each in decisions}
-        for network, value in zip(networks, values, strict=True):
-            active = {n: v for n, v in network.items() if n in known and known[n].has(v)}
-            study.add_trial(
-                optuna.trial.create_trial(
-                    value=value,
-                    params=active,
-                    distributions={name: distributions[name] for name in active},
-                )
-            )
-        evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=_BEST)
-        importances = optuna.importance.get_param_importances(study, evaluator=evaluator)
-    order = sorted(importances.items(), key=lambda found: (-found[1], found[0]))
+        warnings.simplefilter("ignore")  # that small is good, and of few trials
+        study = optuna.create_study(directions=["minimize"] * len(_TARGETS))
+        for network, values in zip(networks, reached, strict=True):
+            study.add_trial(_trial(network, values, decisions))
+        found = {}
+        for index, target in enumerate(_TARGETS):
+            differs = len({values[target] for values in reached}) > 1
+            found[target] = _importances(study, index) if differs else []
+    return found
+
+
+def _trial(
+    network: Mapping[str, "Option"], values: Mapping[str, float], decisions: Sequence["Decision"]
+) -> "FrozenTrial":
+    """A trial as Optuna has it: only active decisions, and every value the smaller the better."""
+    from optuna.distributions import CategoricalDistribution
+    from optuna.trial import create_trial
+
+    active = [each for each in decisions if each.name in network and each.has(network[each.name])]
+    return create_trial(
+        values=[values[t] if t in _SMALLER_IS_BETTER else -values[t] for t in _TARGETS],
+        params={each.name: each.option(network[each.name]) for each in active},
+        distributions={each.name: CategoricalDistribution(each.options) for each in active},
+    )
+
+
+def _importances(study: "Study", index: int) -> list[list[Any]]:
+    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
+
+    evaluator = PedAnovaImportanceEvaluator(target_quantile=_BEST)
+    found = get_param_importances(
+        study, evaluator=evaluator, target=lambda trial: float(trial.values[index])
+    )
+    order = sorted(found.items(), key=lambda each: (-each[1], each[0]))
     return [[name, float(importance)] for name, importance in order]
 
 
@@ -108,11 +121,7 @@ def _reached(
     run: "Run", objective: "Objective", number: int, facts: Mapping[str, Any]
 ) -> dict[str, float]:
     """What the objective's policy reaches with a trial's network, by target."""
-    held_out = HeldOut.load(run.facts_path(number))
-    try:
-        measurement = Measurement.from_facts(facts["measurement"], held_out)
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"trial {number} of {run.path} is damaged: {error!r}") from None
+    measurement = records.measured(run, number, facts)
     seen, reward = objective.view(measurement), objective.reward
     return {
         "reward": reward(seen.accuracy, seen.latency_ms) if reward else seen.accuracy,
@@ -129,3 +138,12 @@ def _method(looked_at: int, complete: int) -> str:
         "PED-ANOVA (Watanabe et al., IJCAI 2023): how much a decision tells the best "
         f"{_BEST:.0%} of the trials from all of them{sampled}"
     )
+
+
+if __name__ == "__main__":
+    # The server asks in a process of its own: the answer takes seconds of a core, and memory.
+    try:
+        print(json.dumps(of(open_run(sys.argv[1])), allow_nan=False))
+    except UserError as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)

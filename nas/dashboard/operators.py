@@ -13,10 +13,10 @@ _LAW = (
     f"{BYTES_PER_MS / 1e6:g} million bytes per ms"
 )
 SHARED = (
-    "latency is known for each exit alone: what each exit adds is divided among the operators "
+    "Latency is known for each exit alone: what each exit adds is divided among the operators "
     f"before it by a law ({_LAW}), so the figures of single operators are estimates"
 )
-UNMEASURED = f"no latency is known: the shares are those of a law ({_LAW})"
+UNMEASURED = f"No latency is known: the shares are those of a law ({_LAW})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from nas.run import Run
 from search_spaces.errors import SpaceError
 
 Value = dict[str, Any]
-ROOM = 3_000_000  # bytes of JSON for what is not on the front
+ROOM = 10_000_000  # bytes of JSON for networks that are not on the front, a tenth when packed
 PICTURED = 12  # networks whose images are kept: those of the front that are best by the reward
 
 
@@ -35,9 +35,10 @@ def write(
     _refuse(path, force)
     data: Value = {"written": time.time(), "runs": []}
     data |= {part: {} for part in ("details", "configs", "pictures", "importances")}
-    for run in runs:
+    for run in {run.path: run for run in runs}.values():
         _add(data, run, say)
-    page = page_files.whole(json.dumps(data, allow_nan=False, separators=(",", ":"))).encode()
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    page = page_files.whole(text.encode()).encode()
     try:
         atomic.write(path, page)
     except OSError as error:
@@ -100,8 +101,8 @@ def _kept(watch: Watch, say: Callable[[str], None]) -> Value:
         on_front = number in standing
         if room <= 0 and not on_front:
             break
-        record, latency = watch.record(number)
         try:
+            record, latency = watch.record(number)
             found = detail.of(watch.run, record, latency, *watch.run.shape())
         except (UserError, SpaceError) as error:
             say(f"{watch.name}: trial {number} is kept without its blocks ({error})")

@@ -28,6 +28,7 @@ _TRIALS = sql.table(
 _ATTRIBUTES = sql.table(
     "trial_user_attributes", *map(sql.column, ("trial_id", "key", "value_json"))
 )
+_LARGEST = 2**31 - 1  # that the column of numbers holds
 _TOGETHER = 500  # databases limit how many values one statement may name
 
 
@@ -61,6 +62,8 @@ class Rows:
 
     def one(self, number: int) -> Row | None:
         """The trial of that number as it is now."""
+        if number > _LARGEST:
+            return None
         with self._connected() as connection:
             for row in self._all(connection, _TRIALS.c.number == number):
                 return _row(
@@ -105,8 +108,17 @@ def _attributes(connection: sql.Connection, trials: list[int]) -> dict[int, dict
             _ATTRIBUTES.c.key.in_((store.FACTS, store.STARTED)),
         )
         for trial, key, value in connection.execute(wanted):
-            found.setdefault(trial, {})[key] = json.loads(value)
+            found.setdefault(trial, {})[key] = _mapping(value)
     return found
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    """What is recorded; nothing where it is damaged, and None for what is no finite number."""
+    try:
+        value = json.loads(text, parse_constant=lambda name: None)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _parts(trials: list[int]) -> Iterable[list[int]]:

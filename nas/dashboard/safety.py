@@ -4,15 +4,18 @@ The server listens on 127.0.0.1 alone and answers only to that name, so that no 
 reach it by a name of its own (DNS rebinding). It answers GET and HEAD, and writes nothing.
 """
 
+import re
 from pathlib import Path
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from nas.errors import UserError
 
 ADDRESS = "127.0.0.1"
-HOSTS = (ADDRESS, "localhost")
+METHODS = ("GET", "HEAD")
+_HOST = re.compile(r"(127\.0\.0\.1|localhost)(:[0-9]{1,5})?", re.ASCII | re.IGNORECASE)
 
 # Plotly sets styles on elements; scripts come from this server alone, and none from text.
 POLICY = (
@@ -30,21 +33,38 @@ HEADERS = {
 }
 
 
-class SafeHeaders:
-    """Adds `HEADERS` to every answer, errors too."""
+class Guarded:
+    """Passes on what asks this machine by its own name and changes nothing, and refuses the rest.
+
+    Every answer has `HEADERS`, the errors too, so that nothing may stand around this.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, its answer with the headers."""
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+        refusal = _refusal(scope)
+        await (refusal or self._app)(scope, receive, with_headers)
+
+
+def _refusal(scope: Scope) -> Response | None:
+    host = Headers(scope=scope).get("host", "")
+    if not _HOST.fullmatch(host):
+        return JSONResponse({"error": f"this page is on {ADDRESS} alone, not on {host!r}"}, 400)
+    if scope["method"] not in METHODS:
+        said = {"error": f"{scope['method']} is refused: the runs are only read"}
+        return JSONResponse(said, 405, {"Allow": ", ".join(METHODS)})
+    return None
 
 
 def inside(folder: Path, name: str) -> Path:

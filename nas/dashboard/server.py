@@ -10,9 +10,6 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.gzip import GZipMiddleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import (
     FileResponse,
@@ -23,6 +20,7 @@ from starlette.responses import (
 )
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from nas.dashboard import configs, detail, page_files, pictures, safety
 from nas.dashboard.hub import Hub
@@ -44,7 +42,7 @@ class Server:
         self._importances: dict[str, tuple[int, Any]] = {}
         self._working = asyncio.Lock()  # one heavy answer at a time: the machine is searching
 
-    def app(self) -> Starlette:
+    def app(self) -> ASGIApp:
         """The ASGI application; its life is the hub's."""
 
         @contextlib.asynccontextmanager
@@ -67,15 +65,14 @@ class Server:
             Route(trial + "/images/{exit:int}.png", self.picture),
             Mount("/page", StaticFiles(directory=page_files.FOLDER)),
         ]
-        middleware = [
-            Middleware(safety.SafeHeaders),
-            Middleware(TrustedHostMiddleware, allowed_hosts=list(safety.HOSTS)),
-            Middleware(GZipMiddleware, minimum_size=100_000, compresslevel=1),
-        ]
-        refusals: dict[Any, Any] = dict.fromkeys((*MISTAKES, HTTPException), _refused)
-        return Starlette(
-            routes=routes, middleware=middleware, exception_handlers=refusals, lifespan=lifespan
+        answers: dict[Any, Any] = dict.fromkeys((*MISTAKES, HTTPException), _refused)
+        inner = Starlette(
+            routes=routes,
+            exception_handlers=answers | {Exception: _failed},
+            lifespan=lifespan,
         )
+        # Around all of it: Starlette answers what fails before any middleware of its own.
+        return safety.Guarded(inner)
 
     async def index(self, request: Request) -> Response:
         return HTMLResponse(page_files.index())
@@ -91,6 +88,8 @@ class Server:
         return await run_in_threadpool(lambda: JSONResponse(self._hub.document(name)))
 
     async def events(self, request: Request) -> Response:
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
         return StreamingResponse(self._hub.listen(), media_type="text/event-stream")
 
     async def detail(self, request: Request) -> Response:
@@ -160,12 +159,12 @@ class Server:
                 while len(self._details) >= _DETAILS:
                     self._details.pop(next(iter(self._details)))
                 self._details[key] = value
-        return self._details[key]
+            return self._details[key]
 
 
 def _row(request: Request) -> int | None:
     text = request.query_params.get("policy", "")
-    if text and not (text.isascii() and text.isdigit()):
+    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
         raise HTTPException(400, f"policy {text!r}: give the number of a row")
     return int(text) if text else None
 
@@ -176,14 +175,23 @@ async def _refused(request: Request, error: Exception) -> Response:
     return JSONResponse({"error": " ".join(said.split())}, status)
 
 
+async def _failed(request: Request, error: Exception) -> Response:
+    """A mistake of ours; its traceback is on the server's standard error."""
+    return JSONResponse({"error": f"the server failed ({type(error).__name__})"}, 500)
+
+
 async def _apart(module: str, *arguments: str) -> Any:
     """The JSON that a module of ours prints. Raises HTTPException where it fails."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", module, *arguments,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    printed, said = await process.communicate()
+    try:
+        printed, said = await process.communicate()
+    except asyncio.CancelledError:  # nobody waits for it any more
+        process.kill()
+        raise
     if process.returncode != 0:
         last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-        raise HTTPException(500, last[0])
+        raise HTTPException(404 if process.returncode == 2 else 500, last[0])
     return json.loads(printed)

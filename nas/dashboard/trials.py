@@ -9,9 +9,9 @@ from optuna.trial import TrialState
 from nas import records, store
 from nas.dashboard import points
 from nas.dashboard.rows import Row
-from nas.errors import UserError
 from nas.record import TrialRecord
 from nas.run import Run
+from search_spaces.architecture import Decision, Option
 from search_spaces.space import SearchSpace
 
 
@@ -23,7 +23,18 @@ class Trials:
         self.held_out: int | None = None  # images that judge the networks, once one is known
 
     def value(self, row: Row) -> dict[str, Any]:
-        """The trial of a row. A file of facts that is missing or damaged becomes its `error`."""
+        """The trial of a row. Facts that are missing or damaged become its `error`."""
+        try:
+            return self._value(row)
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            return self._damaged(row, error)
+
+    def _damaged(self, row: Row, error: Exception) -> dict[str, Any]:
+        bare = self._value(Row(row.number, TrialState.RUNNING, row.begun, row.ended, {}))
+        why = f"trial {row.number} of {self._run.path} is damaged: {error!r}"
+        return bare | {"state": records.STATES[row.state], "error": why}
+
+    def _value(self, row: Row) -> dict[str, Any]:
         facts, started = (row.attributes.get(name, {}) for name in (store.FACTS, store.STARTED))
         measured = facts.get("measurement") or {}
         architecture = facts.get("architecture") or started.get("architecture") or {}
@@ -49,7 +60,7 @@ class Trials:
         if row.state == TrialState.COMPLETE and value["reused"] is None:
             try:
                 value["p"] = self._points(row, value)
-            except UserError as error:
+            except ValueError as error:  # also of answers that are too few to judge by
                 value["error"] = str(error)
         return value
 
@@ -71,9 +82,15 @@ class Trials:
                 found.append(None)
                 continue
             value = chosen[decision.name]
-            option = decision.option(value)
-            found.append({"v": value} if option is None else decision.options.index(option))
+            found.append(_place(decision, value))
         return found
+
+
+def _place(decision: Decision, value: Option) -> Any:
+    for at, option in enumerate(decision.options):
+        if option == value and isinstance(option, bool) == isinstance(value, bool):
+            return at
+    return {"v": value}
 
 
 def _latency(

@@ -63,7 +63,8 @@ class Watch:
 
     def progress(self, now: float) -> Value:
         """How far the run is at a moment, in seconds since the epoch."""
-        states = Counter(trial["state"] for trial in self.trials.values())
+        trials = list(self.trials.values())  # at once: another thread may add to them
+        states = Counter(trial["state"] for trial in trials)
         moment = live.read(self.run.path)
         alive = moment is not None and moment.alive(now, socket.gethostname(), live.exists)
         return {
@@ -71,7 +72,7 @@ class Watch:
             "driver": f"process {moment.pid} on {moment.host}" if alive and moment else None,
             "workers": moment.workers if alive and moment else None,
             "counts": {state: states[state] for state in STATES},
-            "reused": sum(trial["reused"] is not None for trial in self.trials.values()),
+            "reused": sum(trial["reused"] is not None for trial in trials),
             "asked": self.run.settings.trials,
             "seconds_left": moment.seconds_left if alive and moment else None,
             "running": _running(moment) if alive and moment else [],
@@ -103,7 +104,8 @@ class Watch:
         value = self._values.value(row)
         self.read += row.number not in self.trials
         self.trials[row.number] = value
-        self.head["held_out"] = self._values.held_out
+        if self.head["held_out"] != self._values.held_out:  # a new head, so that it is told anew
+            self.head = self.head | {"held_out": self._values.held_out}
         return value
 
     def _state(self, alive: bool, states: Counter[str]) -> str:

@@ -35,7 +35,7 @@ In Python, with this folder on the path:
     from onnx_runner.runner import Runner
     runner = Runner("THIS FOLDER")
     answers, confidence, exits = runner.classify(images)   # uint8 [n, {image}]
-    print(runner.predict("IMAGE").name)
+    print(runner.predict("IMAGE").class_name)
 
 policy.json says for each stage which tensors it takes and gives: "x" is the normalised image, every
 other input is an output of an earlier stage, and every tensor is float32 with the batch first. An

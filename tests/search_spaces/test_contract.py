@@ -1,4 +1,7 @@
-"""What every search space holds; a new one is tested by being listed in the plug-in table."""
+"""What every search space holds; a new one is tested by being listed in the plug-in table.
+
+An installed package's own space is tested too: pytest tests/search_spaces/test_contract.py -k NAME
+"""
 
 import json
 from collections.abc import Mapping
@@ -20,7 +23,7 @@ from search_spaces.operators import costs, observe, operators
 from search_spaces.space import SearchSpace
 
 IMAGE, CLASSES = (3, 32, 32), 10
-SPACES = [plugins.space(name) for name in plugins.SPACES]
+SPACES = [plugins.space(name) for name in plugins.names("search_spaces")]
 over_spaces = pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
 seeds = st.integers(0, 2**32 - 1)
 

@@ -6,6 +6,7 @@
   let mounted = null; // {view, root}
   let due = false;
   let lost = false;
+  let written = null; // of a report: when it was, in seconds since the epoch
 
   function current() {
     const id = decodeURIComponent(location.hash.slice(1)) || views[0].id;
@@ -37,7 +38,7 @@
       drawRuns();
       drawStatus();
       for (const panel of NAS.panels) panel.update();
-      mounted.view.update();
+      if (mounted) mounted.view.update(); // runs may be told before the first view stands
     });
   }
 
@@ -60,7 +61,7 @@
     const shown = new Set(NAS.state.shown);
     if (on) shown.add(id);
     else if (shown.size > 1) shown.delete(id);
-    NAS.set({ shown });
+    show(shown);
     if (on) await load(id);
   }
 
@@ -79,7 +80,7 @@
       if (reading.done < reading.total) said.push(`reading ${reading.done} of ${reading.total}`);
       if (error) said.push(error);
     }
-    if (NAS.source.written) said.push(`report of ${new Date(1000 * NAS.source.written).toLocaleString()}`);
+    if (written) said.push(`report of ${new Date(1000 * written).toLocaleString()}`);
     if (lost) said.push('the server does not answer: shown is what was last known');
     document.getElementById('status').textContent = said.join(' · ');
   }
@@ -98,10 +99,18 @@
   function takeHeads(heads) {
     heads.forEach(NAS.takeHead);
     if (NAS.state.shown.size === 0 && heads.length) {
-      const { id, target_ms, alpha, beta } = heads[0];
-      const asked = { target_ms, alpha: alpha ?? -0.07, beta: beta ?? -0.07 };
-      NAS.set({ shown: new Set([id]), asked, reward: { ...asked } });
+      const latest = heads.reduce((a, b) => (b.changed > a.changed ? b : a));
+      show(new Set([latest.id]));
     }
+  }
+
+  // Show these runs; T and w go with the first one's search until the user sets others.
+  function show(shown) {
+    const { target_ms, alpha, beta } = NAS.state.runs.get([...shown][0]).head;
+    const asked = { target_ms, alpha: alpha ?? -0.07, beta: beta ?? -0.07 };
+    const { asked: before, reward } = NAS.state;
+    const untouched = !before || JSON.stringify(before) === JSON.stringify(reward);
+    NAS.set({ shown, asked, reward: untouched ? { ...asked } : reward });
   }
 
   async function begin() {
@@ -135,6 +144,7 @@
         NAS.state.shown.forEach(load);
       },
     });
+    written = await NAS.source.written;
     takeHeads(await NAS.source.runs());
     showView();
     await Promise.all([...NAS.state.shown].map(load));

@@ -9,9 +9,13 @@
   NAS.symbols = ['circle', 'diamond', 'square', 'triangle-up', 'cross', 'x', 'pentagon'];
   NAS.dashes = ['solid', 'dash', 'dot', 'dashdot', 'longdash', 'longdashdot', 'solid'];
 
+  // Text from a run as Plotly may show it: it would read tags in names and labels.
+  NAS.plain = (text) => String(text).replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+
   function axis(given) {
     return {
       automargin: true,
+      exponentformat: 'SI',
       gridcolor: NAS.colour('line'),
       linecolor: NAS.colour('line'),
       zerolinecolor: NAS.colour('line'),
@@ -47,12 +51,25 @@
     };
   }
 
-  // The plot of a div as a file; its paper is the page's, so that it reads on any background.
+  // Plotly reads some HTML in names and labels; in a text of a run nothing is to be read.
+  NAS.plain = (text) =>
+    String(text).replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+
+  // The part of a plot that is on the screen; what a canvas adds must not widen it.
+  function seen(div) {
+    const { xaxis, yaxis } = div._fullLayout;
+    if (!div.extraTraces || !xaxis) return {};
+    const held = (given, { range }) => ({ ...given, autorange: false, range: [...range] });
+    return { xaxis: held(div.layout.xaxis, xaxis), yaxis: held(div.layout.yaxis, yaxis) };
+  }
+
+  // The plot of a div as a file; its paper is the page's, so that it reads on any background. What
+  // lies on a canvas under it (`div.extraTraces()`) is in the file too.
   NAS.savePlot = async (div, format) => {
     const width = Math.max(div.clientWidth, 600);
-    const layout = { ...div.layout, paper_bgcolor: NAS.colour('page') };
+    const layout = { ...div.layout, ...seen(div), paper_bgcolor: NAS.colour('page') };
     const url = await Plotly.toImage(
-      { data: div.data, layout },
+      { data: [...(div.extraTraces ? div.extraTraces() : []), ...div.data], layout },
       { format, width, height: div.clientHeight, scale: format === 'png' ? 2 : 1 },
     );
     NAS.download(`${div.dataset.name || 'nas'}.${format}`, url);

@@ -37,25 +37,33 @@
     },
   };
 
-  function report(data) {
-    const kept = (part, id, name, what) => {
-      const found = (data[part][id] || {})[name];
+  // The data of a report: JSON, packed by gzip, in base64.
+  async function unpacked(text) {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'));
+    return new Response(stream).json();
+  }
+
+  function report(packed) {
+    const data = unpacked(packed);
+    const kept = async (part, id, name, what) => {
+      const found = ((await data)[part][id] || {})[name];
       if (found === undefined) throw new Error(`this report does not hold ${what}; nas dashboard shows it`);
       return found;
     };
     return {
       live: false,
-      written: data.written,
-      runs: async () => data.runs.map((run) => run.head),
-      run: async (id) => data.runs.find((run) => run.head.id === id),
-      detail: async (id, n) => kept('details', id, n, `the blocks of trial ${n}`),
-      config: async (id, n, row) => kept('configs', id, `${n}:${row}`, `the config of trial ${n} with this policy`),
-      picture: async (id, n, exit, row) => kept('pictures', id, `${n}:${row}:${exit}`, 'these images'),
-      importances: async (id) => kept('importances', id, 'of', 'the importances'),
+      written: data.then((value) => value.written),
+      runs: async () => (await data).runs.map((run) => run.head),
+      run: async (id) => (await data).runs.find((run) => run.head.id === id),
+      detail: (id, n) => kept('details', id, n, `the blocks of trial ${n}`),
+      config: (id, n, row) => kept('configs', id, `${n}:${row}`, `the config of trial ${n} with this policy`),
+      picture: (id, n, exit, row) => kept('pictures', id, `${n}:${row}:${exit}`, 'these images'),
+      importances: (id) => kept('importances', id, 'of', 'the importances'),
       listen() {},
     };
   }
 
   const inlined = document.getElementById('nas-data');
-  NAS.source = inlined ? report(JSON.parse(inlined.textContent)) : live;
+  NAS.source = inlined ? report(inlined.textContent.trim()) : live;
 })();

@@ -42,6 +42,9 @@
     return unit ? `${short(x)} ${unit}` : short(x);
   }
 
+  // A word as a shell takes it.
+  NAS.quoted = (word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, `'"'"'`)}'`);
+
   NAS.text = {
     ms: (x) => (missing(x) ? '–' : x < 0.01 ? `${short(1000 * x, 3)} µs` : `${short(x, 4)} ms`),
     macs: (x) => (missing(x) ? '–' : scaled(x, 'MACs')),
