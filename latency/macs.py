@@ -53,10 +53,11 @@ class MacsLatency:
 
 def stage_ms(stage: Iterable[Operator]) -> float:
     """Return the milliseconds of the operators of one stage, one image."""
-    return sum(_operator_ms(operator) for operator in stage)
+    return sum(operator_ms(operator) for operator in stage)
 
 
-def _operator_ms(operator: Operator) -> float:
+def operator_ms(operator: Operator) -> float:
+    """Return the milliseconds of one operator, one image."""
     values = operator.elements_in + operator.elements_out + operator.parameters
     moved = BYTES_PER_VALUE * values
     return OVERHEAD_MS + operator.macs / MACS_PER_MS + moved / BYTES_PER_MS

@@ -194,7 +194,7 @@ def save(config: Config, path: Path | str) -> None:
     Raises UserError if the folder does not exist or cannot be written, or the text is too long.
     """
     path = Path(path)
-    text = _json(config) if path.suffix.lower() == ".json" else _yaml(config)
+    text = _json(config) if path.suffix.lower() == ".json" else to_yaml(config)
     if len(text) > SIZE_LIMIT:
         raise UserError(f"{path}: the config would be larger than {SIZE_LIMIT // 1024} KiB")
     try:
@@ -207,7 +207,8 @@ def _json(config: Config) -> bytes:
     return config.model_dump_json(exclude_none=True, indent=2).encode() + b"\n"
 
 
-def _yaml(config: Config) -> bytes:
+def to_yaml(config: Config) -> bytes:
+    """Return the YAML that `save` writes."""
     given = json.loads(config.model_dump_json(exclude_none=True))
     text: bytes = yaml.dump(
         given, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=100, encoding="utf-8"

@@ -21,23 +21,25 @@ class KeptWeights:
     def __init__(self, run: "Run") -> None:
         self._run = run
         self._objective = run.objective()
-        self._points: list[tuple[float, ...]] = []
-        self._trials: list[int] = []  # the trial of each point
+        self._points: list[tuple[float, ...]] = []  # of the front, in the order of their trials
+        self._trials: list[int] = []  # the trial of each
         self._best: tuple[tuple[float, ...], int] | None = None  # merit, minus the trial
 
     @property
     def trials(self) -> frozenset[int]:
         """The trials on the front, and the best one."""
-        directions = tuple(DIRECTIONS[fact] for fact in self._objective.plane)
-        front = {self._trials[i] for i in pareto.front(self._points, directions)}
-        return frozenset(front | ({-self._best[1]} if self._best else set()))
+        return frozenset({*self._trials, *({-self._best[1]} if self._best else ())})
 
     def add(self, trial: int, measurement: Measurement, weights: bytes | None) -> None:
         """A finished trial; `weights` None when its file, if it needs one, is there already."""
+        plane = self._objective.plane
         for seen in policy_scores(measurement):
-            plane = self._objective.plane
             self._points.append(self._objective.point(measurement, seen, plane))
             self._trials.append(trial)
+        # What left the front never comes back: thousands of trials stay quick.
+        kept = pareto.front(self._points, tuple(DIRECTIONS[fact] for fact in plane))
+        self._points = [self._points[i] for i in kept]
+        self._trials = [self._trials[i] for i in kept]
         scored = (self._objective.merit(measurement), -trial)
         self._best = scored if self._best is None else max(self._best, scored)
         if weights is not None and trial in self.trials:

@@ -5,6 +5,7 @@ gives the same sequence, and a search that was killed anywhere goes on as if it 
 """
 
 import math
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ import optuna
 from optuna.trial import TrialState
 
 from latency.source import LatencyEstimate, LatencySource
-from nas import records
+from nas import live, records
 from nas.data.dataset import DataSpec
 from nas.errors import UserError
 from nas.executors.protocol import Done, Executor, reason
@@ -69,7 +70,9 @@ class Loop:
         interruption: Interruption,
         progress: Progress,
         clock: Callable[[], float],
+        now: Callable[[], float] = time.time,
     ) -> None:
+        """clock: seconds, monotonic. now: seconds since the epoch."""
         self._run, self._task, self._store, self._sampler = run, task, store, sampler
         self._source, self._interruption = source, interruption
         self._progress, self._clock = progress, clock
@@ -81,7 +84,8 @@ class Loop:
         self._running: dict[int, _Priced] = {}
         self._waiting: dict[int, list[Proposal]] = {}  # duplicates of a trial under way
         self._backlog: deque[Proposal] = deque()
-        self._epochs: dict[int, int] = {}
+        self._losses: dict[int, tuple[float, ...]] = {}  # of each epoch of a trial under way
+        self._live, self._workers = live.Writer(run.path, clock, now), 0
         self._best: float | None = None
         self._failed = self._reused = 0
         self._recall()
@@ -92,11 +96,19 @@ class Loop:
 
         Raises UserError when the first trials all fail.
         """
-        self._start = self._clock()
+        self._start, self._workers = self._clock(), executor.capacity
+        self._say_live()
+        try:
+            self._turn(executor)
+        finally:
+            self._say_live(closed=True)
+
+    def _turn(self, executor: Executor) -> None:
         while not self._interruption.requested:
             self._fill(executor)
             if not self._running:
                 return
+            self._say_live()  # not before: workers that are free for a moment are no news
             try:
                 ended = executor.completed(_POLL)
             except Stopped:
@@ -105,10 +117,16 @@ class Loop:
                 self._conclude(done)
             self._show()
 
-    def on_epoch(self, trial: int, epochs: int) -> None:
-        """Told by the executor how far a trial is."""
-        self._epochs[trial] = epochs
+    def on_epoch(self, trial: int, losses: tuple[float, ...]) -> None:
+        """Told by the executor how far a trial is: the loss of each epoch so far."""
+        self._losses[trial] = losses
         self._show()
+        self._say_live()
+
+    def beat(self) -> None:
+        """Called wherever this process itself works for long, so that it is not silent."""
+        if self._live.due:
+            self._say_live()
 
     def _recall(self) -> None:
         """Takes up what the store holds: finished trials count, running ones are run again."""
@@ -142,6 +160,7 @@ class Loop:
                 return
             self._admit(self._next(), executor)
             self._show()
+            self.beat()
 
     def _next(self) -> Proposal:
         """A trial under way before, else the next network to begin with, else a proposal."""
@@ -226,7 +245,7 @@ class Loop:
 
     def _conclude(self, done: Done) -> None:
         priced = self._running.pop(done.number)
-        self._epochs.pop(done.number, None)
+        self._losses.pop(done.number, None)
         if done.outcome is None:
             self._fail(priced.proposal, done.error or "no reason given")
         else:
@@ -254,7 +273,8 @@ class Loop:
             return
         outcome.held_out.save(self._run.facts_path(proposal.number))
         self._weights.add(proposal.number, measurement, outcome.weights)
-        self._tell(proposal, measurement, latency=[asdict(each) for each in priced.latency])
+        latency = [asdict(each) for each in priced.latency]
+        self._tell(proposal, measurement, latency=latency, losses=outcome.losses)
         self._weights.drop_others()
 
     def _reuse(self, proposal: Proposal) -> None:
@@ -296,10 +316,26 @@ class Loop:
                 reused=self._reused,
                 pruned=self._store.pruned,
                 best_reward=self._best,
-                running=tuple((n, self._epochs.get(n, 0)) for n in sorted(self._running)),
+                running=tuple((n, len(self._losses.get(n, ()))) for n in sorted(self._running)),
                 epochs=self._task.recipe.epochs,
                 seconds_left=self._left(),
             )
+        )
+
+    def _say_live(self, closed: bool = False) -> None:
+        """For who watches from elsewhere; a driver that has ended trains nothing."""
+        running = () if closed else tuple(sorted(self._running.items()))
+        self._live.say(
+            workers=self._workers,
+            done=self._store.told - self._store.pruned,
+            total=self._run.settings.trials,
+            seconds_left=self._left(),
+            epochs=self._task.recipe.epochs,
+            running=tuple(
+                live.Underway(n, priced.proposal.architecture.key, self._losses.get(n, ()))
+                for n, priced in running
+            ),
+            closed=closed,
         )
 
     def _left(self) -> float | None:

@@ -1,6 +1,7 @@
 """From the rows of a study to the records of its trials, and the facts a row holds."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState
@@ -36,37 +37,49 @@ def record(run: "Run", space: "SearchSpace", trial: FrozenTrial) -> TrialRecord:
     Raises UserError if its file is missing or damaged, SpaceError if it was found in a space that
     is not the one installed.
     """
-    facts = trial.user_attrs.get(store.FACTS, {})
-    state = STATES[trial.state]
-    reused_from = facts.get("reused_from")
-    measurement = None
-    if state == "complete":
-        held_out = HeldOut.load(
-            run.facts_path(trial.number if reused_from is None else reused_from)
-        )
-        try:
-            measurement = Measurement.from_facts(facts["measurement"], held_out)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(f"trial {trial.number} of {run.path} is damaged: {error!r}") from None
+    recorded = recorded_architecture(space, trial.user_attrs)
+    architecture = space.architecture(trial.params) if recorded is None else recorded
+    return of(run, trial.number, trial.state, trial.user_attrs, architecture)
+
+
+def of(
+    run: "Run",
+    number: int,
+    state: TrialState,
+    attributes: Mapping[str, Any],
+    architecture: "Architecture | None",
+) -> TrialRecord:
+    """The record of a trial with these user attributes; raises what `record` does."""
+    facts = attributes.get(store.FACTS, {})
+    complete = state == TrialState.COMPLETE
     return TrialRecord(
-        trial=trial.number,
-        state=state,
-        architecture=_architecture(space, trial, facts),
-        measurement=measurement,
-        reused_from=reused_from,
+        trial=number,
+        state=STATES[state],
+        architecture=architecture,
+        measurement=measured(run, number, facts) if complete else None,
+        reused_from=facts.get("reused_from"),
         error=facts.get("error"),
     )
 
 
-def _architecture(
-    space: "SearchSpace", trial: FrozenTrial, facts: Mapping[str, Any]
-) -> "Architecture":
-    """As it was recorded when the trial began or ended; else what its proposal says."""
-    if "architecture" in facts:
-        return space.from_json(facts["architecture"])
-    if store.STARTED in trial.user_attrs:
-        return space.from_json(trial.user_attrs[store.STARTED]["architecture"])
-    return space.architecture(trial.params)
+def measured(run: "Run", number: int, facts: Mapping[str, Any]) -> Measurement:
+    """What a complete trial found out. Raises UserError if a part is missing or damaged."""
+    reused_from = facts.get("reused_from")
+    held_out = HeldOut.load(run.facts_path(number if reused_from is None else reused_from))
+    try:
+        return Measurement.from_facts(facts["measurement"], held_out)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"trial {number} of {run.path} is damaged: {error!r}") from None
+
+
+def recorded_architecture(
+    space: "SearchSpace", attributes: Mapping[str, Any]
+) -> "Architecture | None":
+    """As it was recorded when the trial began or ended; None where its proposal says it all."""
+    for name in (store.FACTS, store.STARTED):
+        if "architecture" in (found := attributes.get(name, {})):
+            return space.from_json(found["architecture"])
+    return None
 
 
 def facts(
@@ -74,15 +87,22 @@ def facts(
     *,
     measurement: Measurement | None = None,
     latency: list[dict[str, Any]] | None = None,
+    losses: Sequence[float] = (),
     reused_from: int | None = None,
     error: str | None = None,
 ) -> dict[str, Any]:
-    """What a finished trial's row says, ready for JSON."""
+    """What a finished trial's row says, ready for JSON. losses: of each epoch."""
     return {
         "architecture": architecture.to_json(),
         "key": architecture.key,
         "measurement": None if measurement is None else measurement.facts(),
         "latency": latency,
+        "losses": [_figure(loss) for loss in losses] or None,
         "reused_from": reused_from,
         "error": error,
     }
+
+
+def _figure(loss: float) -> float | None:
+    """As much of a loss as anybody reads; what is no finite number has no place in JSON."""
+    return float(f"{loss:.6g}") if math.isfinite(loss) else None

@@ -1,9 +1,10 @@
 """A run: the folder a search writes, and the only door to what it holds.
 
 study.db      every trial (an Optuna study, unless the search names another storage)
-search.yaml   all settings as resolved           latency.json   device, runtime, target
+search.yaml   all settings as resolved           latency.json   device, runtime, target, image
 facts/        held-out answers of each trial     weights/       of the trials on the front
 start.json    the networks it begins with, where it does
+live.json     what the driver says of the moment: it is there, what it trains, the losses so far
 driver.lock   held while a search drives the run
 """
 
@@ -55,6 +56,20 @@ class Run:
     def storage_url(self) -> str:
         """Where the study is, in SQLAlchemy's words."""
         return self.settings.storage or f"sqlite:///{self.path / 'study.db'}"
+
+    def shape(self) -> tuple[tuple[int, int, int], int]:
+        """Image (channels, height, width) and number of classes of its networks.
+
+        Runs of before they were recorded are asked for their data. Raises UserError where those
+        are no longer there.
+        """
+        if "image" in self.latency and "classes" in self.latency:
+            channels, height, width = map(int, self.latency["image"])
+            return (channels, height, width), int(self.latency["classes"])
+        from nas.training.trial import cached
+
+        dataset = cached(self.settings.data_spec())
+        return dataset.image, len(dataset.classes)
 
     def space(self) -> "SearchSpace":
         """What was searched. Raises UserError if this installation does not have it."""

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,9 +21,9 @@ from nas.settings import SearchSettings
 
 if TYPE_CHECKING:
     from latency.source import LatencySource
-    from nas.executors.protocol import Executor, OnEpoch
+    from nas.executors.protocol import Executor
     from nas.executors.ray_session import Session
-    from nas.loop import Task
+    from nas.loop import Loop, Task
     from nas.store import Store
     from search_spaces.space import SearchSpace
 
@@ -62,29 +62,34 @@ def start(settings: SearchSettings, progress: Progress) -> Run:
         except Stopped:
             raise Interrupted(None) from None
         stack.enter_context(run.driving())
-        _drive(run, workplace, _store(run, create=True), progress, interruption)
+        store = stack.enter_context(_store(run, create=True))
+        _drive(run, workplace, store, progress, interruption)
     return run
 
 
 @dataclass(frozen=True, slots=True)
 class _Workplace:
-    """What a run is driven with. `epochs`: where the executor says how far trials are."""
+    """What a run is driven with. `reports`: where the executor says how far trials are."""
 
     task: "Task"
     source: "LatencySource"
     executor: "Executor"
-    epochs: "_Epochs"
+    reports: "_Reports"
 
 
-class _Epochs:
+class _Reports:
     """Passes on what an executor says, which is there before the loop that listens."""
 
     def __init__(self) -> None:
-        self.listener: OnEpoch | None = None
+        self.listener: Loop | None = None
 
-    def __call__(self, trial: int, epochs: int) -> None:
+    def epoch(self, trial: int, losses: tuple[float, ...]) -> None:
         if self.listener is not None:
-            self.listener(trial, epochs)
+            self.listener.on_epoch(trial, losses)
+
+    def beat(self) -> None:
+        if self.listener is not None:
+            self.listener.beat()
 
 
 def _begun(
@@ -131,9 +136,11 @@ def _workplace(
     interruption: Interruption,
     stack: contextlib.ExitStack,
 ) -> _Workplace:
-    epochs = _Epochs()
-    executor = opening.executor(settings, session, task.data, interruption, epochs)
-    return _Workplace(task, source, stack.enter_context(executor), epochs)
+    reports = _Reports()
+    executor = opening.executor(
+        settings, session, task.data, interruption, reports.epoch, reports.beat
+    )
+    return _Workplace(task, source, stack.enter_context(executor), reports)
 
 
 def resume(
@@ -155,7 +162,7 @@ def resume(
         if changed := _changed(found.latency.get("conditions") or {}, source.conditions()):
             progress.say(f"warning: latencies will not compare to those before: {changed}")
         task = _task(settings, progress)
-        store = _store(found, create=False)
+        store = stack.enter_context(_store(found, create=False))
         _refuse_fewer(store, found.settings.trials, settings.trials)
         try:
             session = stack.enter_context(opening.session(settings, interruption))
@@ -170,10 +177,13 @@ def resume(
     return found
 
 
-def _store(run: Run, create: bool) -> "Store":
+@contextlib.contextmanager
+def _store(run: Run, create: bool) -> "Iterator[Store]":
     from nas.store import Store
 
-    return Store(run.storage_url, run.name, run.objective().directions, create=create)
+    directions = run.objective().directions
+    with contextlib.closing(Store(run.storage_url, run.name, directions, create=create)) as store:
+        yield store
 
 
 def _refuse_other_version(space: "SearchSpace", settings: SearchSettings, what: str) -> None:
@@ -260,6 +270,8 @@ def _latency(
         "conditions": source.conditions(),
         "target_ms": target.latency_ms,
         "found": target.found,
+        "image": list(task.image),
+        "classes": task.classes,
     }
 
 
@@ -315,7 +327,7 @@ def _drive(
         progress,
         time.monotonic,
     )
-    workplace.epochs.listener = loop.on_epoch
+    workplace.reports.listener = loop
     try:
         with runs.writing(run.path):
             loop.go(workplace.executor)

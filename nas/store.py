@@ -7,18 +7,26 @@ database wins.
 """
 
 import contextlib
+import json
+import re
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import optuna
 from optuna.distributions import CategoricalDistribution
+from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import UserError
 from nas.objective import Direction
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 TOLD = "nas:told"  # 1, 2, 3... in the order outcomes were told
 ASKED_AFTER = "nas:asked_after"  # the last told when the proposal was made
@@ -26,7 +34,9 @@ STARTED = "nas:started"  # of a network that the search begins with: itself, bey
 FIXED = "fixed_params"  # Optuna's mark of enqueued trials: no sampler drew their parameters
 FACTS = "nas:facts"  # everything known of one finished trial, JSON
 
+_SECRET = re.compile(r"([?&][a-z]*password=)[^&]*")
 _SQLITE = "sqlite:///"
+_PATIENCE_S = 60.0  # how long a file that somebody else writes is waited for
 _SQLITE_HEADER = b"SQLite format 3\x00"
 
 
@@ -50,6 +60,10 @@ class Store:
         self._memory_id = self._memory.get_study_id_from_name(study_name)
         for trial in self._kept.get_all_trials(self._study_id, deepcopy=False):
             self._memory.create_new_trial(self._memory_id, template_trial=trial)
+
+    def close(self) -> None:
+        """Lets go of the database; what was written stays."""
+        self._kept.engine.dispose()
 
     @property
     def trials(self) -> list[FrozenTrial]:
@@ -148,10 +162,30 @@ class Store:
 def read(url: str, study_name: str) -> list[FrozenTrial]:
     """The trials of a study as the database has them now; nothing is written."""
     storage = _storage(url, reading=True)
-    study_id = _study_id(storage, study_name, None)
-    trials: list[FrozenTrial] = storage.get_all_trials(study_id, deepcopy=False)
-    storage.engine.dispose()
+    try:
+        study_id = _study_id(storage, study_name, None)
+        trials: list[FrozenTrial] = storage.get_all_trials(study_id, deepcopy=False)
+    finally:
+        storage.engine.dispose()
     return trials
+
+
+def complete_facts(url: str, study_name: str) -> dict[int, dict[str, Any]]:
+    """The facts of complete trials by number, in one query: many times faster than `read`."""
+    from sqlalchemy import text
+
+    storage = _storage(url, reading=True)
+    study_id = _study_id(storage, study_name, None)
+    query = text(
+        "SELECT trials.number, facts.value_json FROM trials "
+        "JOIN trial_user_attributes AS facts ON facts.trial_id = trials.trial_id "
+        "WHERE trials.study_id = :study AND trials.state = 'COMPLETE' AND facts.key = :facts "
+        "ORDER BY trials.number"
+    )
+    with storage.engine.connect() as connection:
+        rows = connection.execute(query, {"study": study_id, "facts": FACTS}).all()
+    storage.engine.dispose()
+    return {int(number): json.loads(facts) for number, facts in rows}
 
 
 def holds(url: str, study_name: str) -> bool:
@@ -198,14 +232,54 @@ def _study_id(storage: RDBStorage, name: str, directions: Sequence[Direction] | 
 def _storage(url: str, reading: bool = False) -> RDBStorage:
     if (file := _file(url)) is not None:
         _check_file(file, must_exist=reading)
-    waits: dict[str, Any] = {"timeout": 60} if url.startswith("sqlite") else {}
-    engine = {"connect_args": waits, "pool_pre_ping": not waits}
     try:
         with quiet():
-            return RDBStorage(url, engine_kwargs=engine, skip_table_creation=reading)
+            return RDBStorage(url, engine_kwargs=_waits(url), skip_table_creation=reading)
     except Exception as error:  # SQLAlchemy, drivers and Optuna each raise their own classes
-        why = str(error).splitlines()[0] if str(error) else error.__class__.__name__
-        raise UserError(f"storage {without_password(url)} cannot be opened: {why}") from None
+        raise _cannot_open(url, error) from None
+
+
+def reading_engine(url: str) -> "Engine":
+    """A database to read from with SQL. Raises UserError where there is none, or no driver."""
+    from sqlalchemy import NullPool, create_engine
+
+    try:
+        if (file := _file(url)) is not None:
+            # Opened anew each time: an open file would still be read after it was removed.
+            return create_engine(_SQLITE, creator=lambda: _opened(file), poolclass=NullPool)
+        return create_engine(url, **_waits(url))
+    except Exception as error:  # a driver that is not installed, an address that is none
+        raise _cannot_open(url, error) from None
+
+
+def _opened(file: Path) -> sqlite3.Connection:
+    """A database that is there, for reading. Raises UserError where it is not."""
+    try:
+        _check_file(file, must_exist=True)
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror or error})") from None
+    # mode=rw creates nothing. It is not "ro", as a driver that was killed while it wrote leaves a
+    # journal, which the next who opens the file must be able to undo.
+    return sqlite3.connect(f"file:{quote(str(file))}?mode=rw", uri=True, timeout=_PATIENCE_S)
+
+
+def _waits(url: str) -> dict[str, Any]:
+    """How to connect: a busy SQLite file is waited for, a server may have gone since."""
+    waits: dict[str, Any] = {"timeout": _PATIENCE_S} if url.startswith("sqlite") else {}
+    return {"connect_args": waits, "pool_pre_ping": not waits}
+
+
+def _cannot_open(url: str, error: Exception) -> UserError:
+    return UserError(f"storage {without_password(url)} cannot be opened: {_why(error)}")
+
+
+def _why(error: Exception) -> str:
+    """One line: what the database itself said, where Optuna wraps it up."""
+    if isinstance(error, ImportError):
+        return "its driver is not installed (for PostgreSQL: pip install 'nas-platform[postgres]')"
+    if isinstance(error, StorageInternalError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return str(error).splitlines()[0] if str(error) else error.__class__.__name__
 
 
 def _check_file(path: Path, must_exist: bool) -> None:
@@ -221,7 +295,7 @@ def _check_file(path: Path, must_exist: bool) -> None:
 
 def without_password(url: str) -> str:
     """The address of a database as it may be shown."""
-    scheme, slashes, rest = url.partition("://")
+    scheme, slashes, rest = _SECRET.sub(r"\1...", url).partition("://")
     credentials, at, place = rest.rpartition("@")
     return f"{scheme}{slashes}{credentials.partition(':')[0]}{at}{place}"
 

@@ -10,7 +10,18 @@ import typer
 
 from controllers.errors import ControllerError
 from latency.errors import LatencyError
-from nas.cli import describe, evaluate, export, predict, runs, scale, search, spaces, train
+from nas.cli import (
+    dashboard,
+    describe,
+    evaluate,
+    export,
+    predict,
+    runs,
+    scale,
+    search,
+    spaces,
+    train,
+)
 from nas.cli.output import say
 from nas.errors import UserError
 from nas.onnx_runner.errors import InputError
@@ -34,6 +45,8 @@ app.command("runs")(runs.runs)
 app.command("status")(runs.status)
 app.command("trials")(runs.trials)
 app.command("pareto")(runs.pareto)
+app.command("dashboard")(dashboard.dashboard)
+app.command("report")(dashboard.report)
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)

@@ -5,7 +5,7 @@ the data, start only when nothing is measured beside them.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from nas.executors.protocol import Executor, OnEpoch
@@ -40,10 +40,14 @@ def executor(
     data: "DataSpec",
     interruption: Interruption,
     on_epoch: OnEpoch,
+    on_batch: Callable[[], None] = lambda: None,
 ) -> Iterator[Executor]:
-    """The workers, warm. Raises UserError, and Stopped from `interruption`."""
+    """The workers, warm. Raises UserError, and Stopped from `interruption`.
+
+    on_batch: called at every batch that is trained in this process.
+    """
     if session is None:
-        opened = _inline(interruption, on_epoch)
+        opened = _inline(interruption, on_epoch, on_batch)
     else:
         from nas.executors.ray_actors import RayExecutor  # only now: its session imports Ray
 
@@ -61,7 +65,9 @@ def executor(
         opened.close()
 
 
-def _inline(interruption: Interruption, on_epoch: OnEpoch) -> Executor:
+def _inline(
+    interruption: Interruption, on_epoch: OnEpoch, on_batch: Callable[[], None]
+) -> Executor:
     from latency.lane import Lane
     from nas.executors.inline import InlineExecutor
 
@@ -70,6 +76,7 @@ def _inline(interruption: Interruption, on_epoch: OnEpoch) -> Executor:
     @contextlib.contextmanager
     def pause() -> Iterator[None]:
         interruption.check()
+        on_batch()
         with lane.training():
             yield
 

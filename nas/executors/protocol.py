@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from nas.training.trial import TrialJob, TrialOutcome
 
-OnEpoch = Callable[[int, int], None]  # trial number, epochs done
+OnEpoch = Callable[[int, tuple[float, ...]], None]  # trial number, loss of each epoch so far
 Pause = Callable[[], AbstractContextManager[None]]  # entered around every batch
 
 _LONGEST_REASON = 300
@@ -43,8 +43,14 @@ def attempt(job: "TrialJob", pause: Pause, on_epoch: OnEpoch, device: str = "cpu
     """Runs one trial here; what goes wrong in it becomes its reason."""
     from nas.training import trial
 
+    losses: list[float] = []
+
+    def ended(epoch: int, loss: float) -> None:
+        losses.append(loss)
+        on_epoch(job.number, tuple(losses))
+
     try:
-        outcome = trial.run(job, pause, lambda epoch, _: on_epoch(job.number, epoch), device)
+        outcome = trial.run(job, pause, ended, device)
     except Exception as error:  # whatever a network does, the search goes on
         return Done(job.number, None, reason(error))
     return Done(job.number, outcome, None)

@@ -26,7 +26,7 @@ class Worker:
 
     def __init__(self, data: dict[str, Any], gpus: float) -> None:
         cached(DataSpec.from_json(data))
-        self._epochs = 0
+        self._told: tuple[int, tuple[float, ...]] = (-1, ())  # trial, loss of each epoch so far
         self._device = _device(gpus)
 
     def ready(self) -> bool:
@@ -34,15 +34,15 @@ class Worker:
         return True
 
     def run(self, job: dict[str, Any]) -> Done:
-        self._epochs = 0
-        return attempt(TrialJob.from_json(job), Lane().training, self._count, self._device)
+        return attempt(TrialJob.from_json(job), Lane().training, self._keep, self._device)
 
-    def epochs(self) -> int:
-        """Epochs done of the trial under way."""
-        return self._epochs
+    def epochs(self, number: int) -> tuple[float, ...]:
+        """The loss of each epoch done of trial `number`; empty before its first one ends."""
+        trial, losses = self._told
+        return losses if trial == number else ()  # a new trial may not have begun yet
 
-    def _count(self, number: int, epochs: int) -> None:
-        self._epochs = epochs
+    def _keep(self, number: int, losses: tuple[float, ...]) -> None:
+        self._told = (number, losses)
 
 
 def _device(gpus: float) -> str:
@@ -149,7 +149,7 @@ class RayExecutor:
             try:
                 if answer is not None:
                     self._on_epoch(job.number, ray.get(answer))
-                self._asked[result] = worker.epochs.remote()
+                self._asked[result] = worker.epochs.remote(job.number)
             except RayError:
                 self._asked.pop(result, None)  # it died; `_take` will meet the same
 

@@ -24,10 +24,11 @@ They are those of the process that exports; torch is the one that the run measur
 where it did."""
 
 
-def config_of(run: "Run", record: TrialRecord) -> Config:
-    """Return the config of a trial, its exit policy the one that the run's objective gives it.
+def config_of(run: "Run", record: TrialRecord, seen: "PolicyScore | None" = None) -> Config:
+    """Return the config of a trial with the exit policy of a score.
 
-    Reads the run's data once, for the classes and the normalisation.
+    Without one, the policy is the one that the run's objective gives the trial. Reads the run's
+    data once, for the classes and the normalisation.
 
     Raises UserError where the trial is not complete, or the run's data are no longer there.
     """
@@ -37,7 +38,7 @@ def config_of(run: "Run", record: TrialRecord) -> Config:
         why = f" ({record.error})" if record.error else ""
         raise UserError(f"trial {record.trial} of run {run.name!r} is {record.state}{why}")
     dataset = cached(run.settings.data_spec())
-    seen = run.objective().view(record.measurement)
+    seen = run.objective().view(record.measurement) if seen is None else seen
     return Config.of(
         record.architecture.to_json(),
         image=dataset.image,

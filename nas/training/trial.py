@@ -55,13 +55,17 @@ class TrialJob:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class TrialOutcome:
-    """What training found out. seconds: of training and held-out evaluation together."""
+    """What training found out. seconds: of training and held-out evaluation together.
+
+    losses: mean training loss per image of each epoch.
+    """
 
     number: int
     held_out: "HeldOut"
     seconds: float
     epochs: int
     weights: bytes
+    losses: tuple[float, ...] = ()
 
 
 def run(
@@ -92,9 +96,16 @@ def run(
         architecture, dataset.image, len(dataset.classes), job.seed, job.checkpoint
     )
     start = clock()
-    train(network, dataset, job.recipe, job.seed, pause, on_epoch, device, clock)
+    trained = train(network, dataset, job.recipe, job.seed, pause, on_epoch, device, clock)
     held_out = evaluate(network, dataset.held_out, dataset.mean, dataset.std, pause, device)
-    return TrialOutcome(job.number, held_out, clock() - start, job.recipe.epochs, to_bytes(network))
+    return TrialOutcome(
+        job.number,
+        held_out,
+        clock() - start,
+        job.recipe.epochs,
+        to_bytes(network),
+        trained.losses,
+    )
 
 
 @lru_cache(maxsize=1)

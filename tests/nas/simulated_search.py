@@ -99,8 +99,16 @@ def outcome(job: TrialJob, images: int) -> TrialOutcome:
     right = rng.random((images, 1)) < 1 / (1 + np.exp(-logit))
     sure = 1 / (1 + np.exp(-logit - rng.normal(0, 0.7, logit.shape)))
     confidence = np.clip(0.1 + 0.9 * sure, 0, 1)
+    epochs = job.recipe.epochs
+    start = 2.3 * len(macs)  # as many exits as have to learn ten classes
+    losses = start * np.exp(-0.5 * np.log1p(skill[-1] ** 2) * np.arange(1, epochs + 1) ** 0.5)
     return TrialOutcome(
-        job.number, HeldOut(confidence.astype(np.float16), right), 0.01 * macs[-1] ** 0.5, 4, b"w"
+        job.number,
+        HeldOut(confidence.astype(np.float16), right),
+        0.01 * macs[-1] ** 0.5,
+        epochs,
+        b"w",
+        tuple(losses.tolist()),
     )
 
 

@@ -1,3 +1,6 @@
+import os
+import stat
+
 import pytest
 
 from nas import atomic
@@ -27,3 +30,17 @@ def test_a_write_that_breaks_off_keeps_the_old_text(tmp_path, monkeypatch):
 def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         atomic.write(tmp_path / "none" / "a.txt", b"new")
+
+
+def test_a_pipe_or_a_device_stays_what_it_is(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="not a regular file"):
+        atomic.write(tmp_path / "pipe", b"new")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_what_need_not_last_waits_for_no_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda descriptor: pytest.fail("it waits"))
+    atomic.write(tmp_path / "a.txt", b"new", durable=False)
+    assert (tmp_path / "a.txt").read_bytes() == b"new"

@@ -34,13 +34,14 @@ def job(number: int, epochs: int = 1, **recipe: Any) -> TrialJob:
     )
 
 
-def nobody(trial: int, epochs: int) -> None:
+def nobody(trial: int, losses: tuple[float, ...]) -> None:
     """Hears about epochs."""
 
 
 def same(one: Done, two: Done) -> bool:
     assert one.outcome is not None, one.error
     assert two.outcome is not None, two.error
+    assert one.outcome.losses == two.outcome.losses
     return one.number == two.number and one.outcome.weights == two.outcome.weights
 
 
@@ -62,14 +63,17 @@ def test_what_goes_wrong_in_a_trial_is_its_reason() -> None:
     assert done.error == "TrainingDiverged: training diverged in epoch 1: not a finite number"
 
 
-def test_inline_trains_one_after_another_and_tells_epochs() -> None:
-    heard: list[tuple[int, int]] = []
-    executor = InlineExecutor(nullcontext, lambda trial, epochs: heard.append((trial, epochs)))
+def test_inline_trains_one_after_another_and_tells_the_loss_of_every_epoch() -> None:
+    heard: list[tuple[int, tuple[float, ...]]] = []
+    executor = InlineExecutor(nullcontext, lambda trial, losses: heard.append((trial, losses)))
     assert executor.completed(0) == []
     executor.submit(job(3, epochs=2))
     (done,) = executor.completed(0)
     assert same(done, attempt(job(3, epochs=2), nullcontext, nobody))
-    assert heard == [(3, 1), (3, 2)]
+    assert done.outcome is not None
+    first, second = done.outcome.losses
+    assert heard == [(3, (first,)), (3, (first, second))]
+    assert first > second > 0
 
 
 def test_a_request_to_stop_leaves_an_inline_trial_at_its_next_batch() -> None:
@@ -133,6 +137,23 @@ def test_a_failing_trial_leaves_its_ray_worker_alive(ray_executor: Any) -> None:
     assert done.error == "TrainingDiverged: training diverged in epoch 1: not a finite number"
     ray_executor.submit(job(2))
     assert ended(ray_executor)[0].error is None
+
+
+def test_ray_tells_the_losses_of_a_trial_under_way(
+    ray_executor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[tuple[int, tuple[float, ...]]] = []
+    monkeypatch.setattr(ray_executor, "_on_epoch", lambda *said: heard.append(said))
+    ray_executor.submit(job(6, epochs=60))
+    end, done = time.monotonic() + 120, []
+    while not done:
+        assert time.monotonic() < end
+        done = ray_executor.completed(0.05)
+    losses = done[0].outcome.losses
+    assert len(losses) == 60
+    assert {trial for trial, _ in heard} == {6}
+    assert all(so_far == losses[: len(so_far)] for _, so_far in heard)
+    assert any(len(so_far) > 0 for _, so_far in heard)
 
 
 def kill_worker(executor: Any) -> int:

@@ -114,6 +114,10 @@ def test_optuna_says_nothing_and_keeps_its_verbosity(
     [
         ("postgresql://me:p@ss@host/nas", "postgresql://me@host/nas"),
         ("postgresql://host/nas", "postgresql://host/nas"),
+        (
+            "postgresql:///nas?host=/run&password=p@ss&user=me&sslpassword=secret",
+            "postgresql:///nas?host=/run&password=...&user=me&sslpassword=...",
+        ),
         ("sqlite:////tmp/a.db", "sqlite:////tmp/a.db"),
     ],
 )
@@ -126,3 +130,17 @@ def test_a_storage_that_cannot_be_opened_is_one_line_without_password(tmp_path: 
         Store(f"nosuchdb://me:secret@{tmp_path}/x", "run", ["maximize"])
     assert "secret" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_database_without_its_driver_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"driver is not installed .*'nas-platform\[postgres\]'"):
+        Store("postgresql+pg8000://me:secret@host/nas", "run", ["maximize"])
+
+
+def test_a_database_without_tables_is_one_line(tmp_path: Path) -> None:
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "study.db") as database:
+        database.execute("CREATE TABLE other (x)")
+    with pytest.raises(UserError, match=r"cannot be opened: .*no such table: version_info$"):
+        kept(tmp_path)

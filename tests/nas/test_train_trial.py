@@ -45,6 +45,7 @@ def test_a_trial_gives_facts_and_weights(job: TrialJob) -> None:
     assert (outcome.number, outcome.epochs, outcome.seconds) == (7, 1, 5.0)
     assert outcome.held_out.images == 500 and outcome.held_out.exits == 2
     assert len(losses) == 1
+    assert outcome.losses == tuple(losses)
     rebuilt = space(job.space).build(SMALL, (1, 16, 16), 10)
     load_bytes(rebuilt, outcome.weights)
 

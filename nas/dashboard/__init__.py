@@ -1,0 +1,1 @@
+"""The results page: what a search does while it runs, and what came of it; nothing is written."""

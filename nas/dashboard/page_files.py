@@ -1,0 +1,79 @@
+"""The files that the page is made of, and the page in one file."""
+
+import base64
+import gzip
+import hashlib
+from pathlib import Path
+
+import plotly
+
+FOLDER = Path(__file__).parent / "page"
+PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+SCRIPTS = (
+    "text.js",
+    "model.js",
+    "state.js",
+    "source.js",
+    "address.js",
+    "plot.js",
+    "canvas.js",
+    "contours.js",
+    "whatif.js",
+    "marks.js",
+    "front_table.js",
+    "front.js",
+    "progress.js",
+    "drawing.js",
+    "architecture.js",
+    "compare.js",
+    "exits.js",
+    "mattered.js",
+    "trials.js",
+    "zip.js",
+    "rows.js",
+    "commands.js",
+    "exporting.js",
+    "app.js",
+)
+"""In the order in which they are run; each adds to the one global, ``NAS``. Views make the tabs."""
+
+_MARK = "<!-- scripts -->"
+_STYLE = '<link rel="stylesheet" href="/page/style.css">'
+_PLOTLY = '<script src="/plotly.min.js"></script>'
+
+
+def index() -> str:
+    """The page that loads its parts from the server."""
+    tags = "\n".join(f'<script src="/page/{name}"></script>' for name in SCRIPTS)
+    return _read("index.html").replace(_MARK, tags)
+
+
+def whole(data: bytes) -> str:
+    """The page with all its parts and `data` (JSON) inside; it loads nothing.
+
+    The data are packed by gzip, a fifth of their size, in letters that cannot end an element. The
+    policy names each script by its hash, so that none but these can run, and forbids every
+    connection.
+    """
+    packed = base64.b64encode(gzip.compress(data, mtime=0)).decode()
+    scripts = [PLOTLY.read_text(encoding="utf-8"), *map(_read, SCRIPTS)]
+    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
+    policy = (
+        f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; base-uri 'none'; form-action 'none'"
+    )
+    head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+    inlined = "\n".join(f"<script>{script}</script>" for script in scripts)
+    page = _read("index.html")
+    before, after = page.split(_PLOTLY)
+    before = before.replace(_STYLE, f"{head}\n<style>{_read('style.css')}</style>")
+    value = f'<script type="application/gzip" id="nas-data">{packed}</script>'
+    return before + value + "\n" + inlined + after.replace(_MARK, "")
+
+
+def _read(name: str) -> str:
+    return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

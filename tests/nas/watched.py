@@ -1,0 +1,44 @@
+"""A run as the page is told of it, for several tests."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from optuna.trial import TrialState
+
+from nas.dashboard.rows import Row, _mapping
+from nas.dashboard.trials import Trials
+from nas.dashboard.watch import Watch
+from nas.run import Run
+from nas.store import FACTS, Store
+
+
+def whole(run: Run) -> dict[str, Any]:
+    """Head, trials (in order) and progress."""
+    watch = Watch(run, run.name)
+    try:
+        for _ in watch.look():
+            pass
+        watch.refer()
+        trials = [trial for _, trial in sorted(watch.trials.items())]
+        return {"head": watch.head, "trials": trials, "progress": watch.progress(time.time())}
+    finally:
+        watch.close()
+
+
+def kept(run: Run, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
+    """Trials of made-up states and facts."""
+    import json
+
+    trials = Trials(run, run.space(), {})
+    return [
+        trials.value(
+            Row(number, TrialState[state], None, None, {FACTS: _mapping(json.dumps(facts))})
+        )
+        for number, (state, facts) in enumerate(rows)
+    ]
+
+
+def study_of(run: Run) -> Store:
+    """The study of a run, made where there is none."""
+    return Store(run.storage_url, run.name, run.objective().directions)
