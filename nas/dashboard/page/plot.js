@@ -56,7 +56,7 @@
     const { xaxis, yaxis } = div._fullLayout;
     if (!div.extraTraces || !xaxis) return {};
     const held = (given, { range }) => ({ ...given, autorange: false, range: [...range] });
-    return { xaxis: held(div.layout.xaxis, xaxis), yaxis: held(div.layout.yaxis, yaxis) };
+    return { selections: [], xaxis: held(div.layout.xaxis, xaxis), yaxis: held(div.layout.yaxis, yaxis) };
   }
 
   // The plot of a div as a file; its paper is the page's, so that it reads on any background. What
