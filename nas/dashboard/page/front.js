@@ -57,7 +57,7 @@
     const points = runs.flatMap((run) => marks.frontOf(run, axis));
     drawn.points = points;
     NAS.plot(parts.plot, marks.traces(runs, axis), layout(axis), {
-      name: 'front', config: { modeBarButtonsToRemove: ['toImage', 'autoScale2d'] },
+      name: 'front', remove: [],
     });
     if (!parts.layer) {
       parts.layer = NAS.canvas(parts.plot, parts.canvas, parts.over, canvasMarks);
@@ -124,7 +124,7 @@
       [`${point.run}, trial ${point.trial}`, trial.name].filter(Boolean).join(' · '),
       `accuracy ${text.judged(run, point.accuracy)}`,
       `latency ${text.ms(point.latency_ms)}${interval}, ${how}`,
-      ...(state.x === 'latency_ms' ? [] : [`${model.AXES[state.x].title} ${model.AXES[state.x].show(point[state.x])}`]),
+      ...(state.x === 'latency_ms' ? [] : [`${model.AXES[state.x].title} ${model.AXES[state.x].unit === 'ms' ? text.ms(point[state.x]) : text.short(point[state.x])}`]),
       `reward ${text.figure(model.reward(point.accuracy, point.latency_ms, state.reward))}`,
       ...lines,
       ...(decisions.length > LINES ? [`… ${decisions.length - LINES} more`] : []),
@@ -135,12 +135,12 @@
     const error = t.standard_error === null ? '' : ` ± ${(100 * t.standard_error).toFixed(1)}`;
     return [
       `${run}: ${t.name}`, t.epochs ? `trained ${t.epochs} epochs` : 'trained in full', `accuracy ${text.percent(t.accuracy)}${error}`,
-      `latency ${text.ms(t.latency_ms)}`, `${text.macs(t.macs)}, ${text.short(t.parameters)} parameters`,
+      `latency ${text.ms(t.latency_ms)}`, `${text.short(t.macs)} MACs, ${text.short(t.parameters)} parameters`,
     ];
   }
 
   const ofPublished = ({ published: p }) =>
-    [`${p.name}, published`, `${text.macs(p.macs)}, ${text.short(p.parameters)} parameters`, 'accuracy not known here'];
+    [`${p.name}, published`, `${text.short(p.macs)} MACs, ${text.short(p.parameters)} parameters`, 'accuracy not known here'];
 
   const SAID = { network: ofNetwork, training: ofTraining, published: ofPublished };
 
