@@ -20,7 +20,7 @@
 
   function title(selection, trial) {
     const name = trial.name ? ` · ${trial.name}` : '';
-    return el('div', { class: 'row' },
+    return el('div', { class: 'row title' },
       el('h2', {}, `Trial ${selection.n} of ${selection.run}${name}`),
       el('code', { class: 'quiet', title: 'key: the same for equal networks' }, trial.key || ''));
   }

@@ -34,7 +34,7 @@
       ['Expected MACs', text.macs(policy && policy.macs), policy && policy.macs],
       ['MACs, whole network', text.macs(trial.macs), trial.macs],
       ['Parameters', text.short(trial.params), trial.params],
-      ['Training', `${text.seconds(trial.s)}, ${text.count(trial.epochs)} epochs`, trial.s],
+      ['Training', `${text.seconds(trial.s)} · ${text.count(trial.epochs)} epochs`, trial.s],
     ];
   }
 
@@ -49,7 +49,7 @@
       policy ? threshold(policy, k) : '–',
       policy ? [bar(policy.shares[k]), ' ', text.percent(policy.shares[k])] : '–',
     ]);
-    const columns = [['Exit'], ['Accuracy', 1], ['Latency', 1], ['MACs', 1], ['Leaves if confidence ≥', 1], ['Share of images', 1]];
+    const columns = [['Exit'], ['Accuracy', 1], ['Latency', 1], ['MACs', 1], ['Leaves if confidence ≥', 1], ['Share of images']];
     return table(columns, rows, { class: 'exits-table' });
   }
 
@@ -97,7 +97,7 @@
   }
 
   const OPERATOR = [
-    ['Operator'], ['Block'], ['Stage', 1], ['Channels', 1], ['Kernel', 1], ['Stride', 1], ['Groups', 1], ['Output', 1], ['MACs', 1], ['Latency', 1], ['Share', 1],
+    ['Operator'], ['Block'], ['Stage', 1], ['Channels', 1], ['Kernel', 1], ['Stride', 1], ['Groups', 1], ['Output', 1], ['MACs', 1], ['Latency', 1], ['Share'],
   ];
 
   function operators(detail) {
@@ -110,7 +110,7 @@
     });
     return [
       el('p', { class: 'quiet' }, `${detail.shares_from}.`),
-      table([['Kind'], ['Operators', 1], ['MACs', 1], ['Latency', 1], ['Share of latency', 1]], kinds.map((each) => [
+      table([['Kind'], ['Operators', 1], ['MACs', 1], ['Latency', 1], ['Share of latency']], kinds.map((each) => [
         each.kind, text.count(each.count), text.macs(each.macs), text.ms(each.ms), [bar(each.share / most), ' ', text.percent(each.share)],
       ])),
       el('h3', {}, `The ${Math.min(SHOWN, sorted.length)} that take longest`),
