@@ -15,8 +15,8 @@
     return `${sign}${size} ${title === 'Accuracy' ? 'points' : '%'}`;
   }
 
-  function figures(selected, trials, policies) {
-    const [first, second] = selected.map((s, i) => NAS.facts.figures(NAS.state.runs.get(s.run), trials[i], policies[i]));
+  function figures(selected, trials, entries, policies) {
+    const [first, second] = trials.map((trial, i) => NAS.facts.figures(trial, policies[i], entries[i].detail));
     const rows = first.map(([title, shown, value], i) => [title, shown, second[i][1], difference(title, value, second[i][2])]);
     rows.push(['Policy', ...policies.map((policy) => (policy ? policy.found : '–')), '']);
     rows.push(['Key', ...trials.map((trial) => el('code', {}, trial.key || '–')), trials[0].key === trials[1].key ? 'the same' : '']);
@@ -63,7 +63,7 @@
       el('div', { id: 'architecture-drawing', class: 'compared' }, selected.map((s, i) => drawn(s, trials[i], entries[i], policies[i], waiting))),
       NAS.drawingSigns(),
       el('div', { class: 'grid' },
-        el('section', {}, el('h2', {}, 'Figures'), figures(selected, trials, policies)),
+        el('section', {}, el('h2', {}, 'Figures'), figures(selected, trials, entries, policies)),
         el('section', {}, el('h2', {}, 'Decisions'), decisions(selected, trials, entries))));
   };
 })();
