@@ -57,9 +57,9 @@
     });
     const whose = several ? `, ${nameOf(selection)}` : '';
     return [
-      { ...common(rest), name: `beaten${whose}`, mode: 'markers', marker: { size: 6, symbol: `${NAS.symbols[k]}-open`, color, opacity: 0.6 } },
+      { ...common(rest), name: `other policies${whose}`, mode: 'markers', marker: { size: 6, symbol: `${NAS.symbols[k]}-open`, color, opacity: 0.6 } },
       {
-        ...common(best), name: `not beaten${whose}`, mode: 'lines+markers', error_y: errors(best, color),
+        ...common(best), name: `front of the policies${whose}`, mode: 'lines+markers', error_y: errors(best, color),
         marker: { size: 8, symbol: NAS.symbols[k], color }, line: { width: 2, dash: NAS.dashes[k], color, shape: 'hv' },
       },
     ];

@@ -60,7 +60,7 @@
         let shown;
         try {
           const url = await picture(selection, k + 1, policy.row);
-          const easy = k === 0 ? 'the easy ones' : k === detail.exits.length - 1 ? 'the hard ones' : '';
+          const easy = detail.exits.length === 1 ? '' : k === 0 ? 'the easy ones' : k === detail.exits.length - 1 ? 'the hard ones' : '';
           shown = url && el('figure', {}, el('figcaption', {}, `Exit ${k + 1}${easy ? `: ${easy}` : ''}`),
             el('img', { src: url, alt: `Held-out images that leave at exit ${k + 1}`, loading: 'lazy' }));
         } catch (error) {
