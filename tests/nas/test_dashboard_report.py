@@ -21,7 +21,7 @@ from tests.nas.simulated_search import drive, simulated_run
 from tests.nas.watched import hostile, study_of, whole
 
 BREAKING = "</script><script>alert(1)</script><!--<script>"
-NAME = "</b><!--<img src=x onerror=alert(1)>"
+NAME = "<!--<script><img src=x onerror=alert(1)>"
 
 
 class Elements(HTMLParser):

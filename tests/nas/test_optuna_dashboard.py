@@ -17,7 +17,9 @@ from tests.nas.simulated_search import drive, simulated_run
 
 def asked(app: Any, path: str) -> Any:
     """The JSON that the application answers."""
-    environ: dict[str, Any] = {"PATH_INFO": path, "wsgi.input": io.BytesIO()}
+    place, _, query = path.partition("?")
+    environ: dict[str, Any] = {"PATH_INFO": place, "QUERY_STRING": query}
+    environ["wsgi.input"] = io.BytesIO()
     setup_testing_defaults(environ)
     said: list[str] = []
     body = b"".join(app(environ, lambda status, headers, *rest: said.append(status)))
