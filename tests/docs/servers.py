@@ -6,33 +6,12 @@ import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Mapping
-from typing import Any
-
-import typer
-
-from nas.cli.main import app
 
 SERVERS = {"dashboard": "/api/runs"}
 """The command, and what it serves once it is ready."""
 
-STILL_TO_COME = {"dashboard", "report"}
-"""Documented commands that are passed over as long as there are none of these names."""
-
-MORE = ["--no-open"]
 _READY_S = 60.0
 _STOPPED = (0, 130)  # by Ctrl-C
-
-
-def commands() -> Mapping[str, Any]:
-    """The commands that there are."""
-    found: Mapping[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return found
-
-
-def awaited(name: str) -> bool:
-    """Whether a command is documented before it exists."""
-    return name in STILL_TO_COME and name not in commands()
 
 
 def visited(words: list[str], environment: dict[str, str]) -> tuple[int, str]:
@@ -42,7 +21,7 @@ def visited(words: list[str], environment: dict[str, str]) -> tuple[int, str]:
         port = free.getsockname()[1]
     program = shutil.which("nas", path=environment["PATH"])
     assert program is not None
-    given = [program, *words, "--port", str(port), *MORE]
+    given = [program, *words, "--port", str(port)]
     process = subprocess.Popen(
         given, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -8,11 +8,9 @@ import pytest
 from docs.make_commands import COMMANDS, PAGE, generated, written
 from nas.settings import SearchSettings
 from tests.docs.fences import PAGES, ROOT, fences, prose, steps
-from tests.docs.servers import awaited
 
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
 OF_PYTHON = {"--help"}
-COMING = {"--port", "--no-open", "--host"}  # of nas dashboard
 SEARCH = {each.name: each for each in COMMANDS["search"].params}
 
 
@@ -41,12 +39,10 @@ def test_every_command_and_option_in_running_text_exists(page: Path) -> None:
     for span in re.findall(r"`([^`\n]+)`", prose(page)):
         first, *words = span.split()
         if first == "nas" and words and words[0][0].islower():
-            assert words[0] in COMMANDS or awaited(words[0]), f"{page.name}: {span}"
-            if awaited(words[0]):
-                continue
+            assert words[0] in COMMANDS, f"{page.name}: {span}"
         if first == "nas" or first.startswith("--"):
             named = {word.split("=")[0] for word in (first, *words) if re.match("--[a-z]", word)}
-            assert named <= every | OF_PYTHON | COMING, f"{page.name}: {span}"
+            assert named <= every | OF_PYTHON, f"{page.name}: {span}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -56,7 +52,7 @@ def test_every_command_that_is_not_run_exists_with_its_options(page: Path) -> No
             continue
         for step in steps(fence):
             first, *words = step.command.split()
-            if first != "nas" or awaited(words[0]):
+            if first != "nas":
                 continue
             known = {option for each in COMMANDS[words[0]].params for option in each.opts}
             assert {word for word in words if re.match("--?[a-z]", word)} <= known, fence.where

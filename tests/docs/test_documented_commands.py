@@ -118,8 +118,6 @@ def _run(
         return 0, ""
     if words[0] == "nas" and not SHELL & set(command):
         words = [str(Path(w).expanduser()) if w.startswith("~") else w for w in words[1:]]
-        if servers.awaited(words[0]):
-            return 0, ""
         if words[0] in servers.SERVERS:
             return servers.visited(words, environment)
         said = io.StringIO()
