@@ -30,6 +30,8 @@ SCRIPTS = (
     "facts.js",
     "architecture.js",
     "compare.js",
+    "curves.js",
+    "leaving.js",
     "exits.js",
     "mattered.js",
     "trials.js",

@@ -20,7 +20,7 @@
 
   function title(selection, trial) {
     const name = trial.name ? ` · ${trial.name}` : '';
-    return el('div', { class: 'row' },
+    return el('div', { class: 'row title' },
       el('h2', {}, `Trial ${selection.n} of ${selection.run}${name}`),
       el('code', { class: 'quiet', title: 'key: the same for equal networks' }, trial.key || ''));
   }
@@ -86,7 +86,7 @@
   function little(run, trial) {
     const decided = NAS.facts.decided(run, trial, null);
     return [
-      NAS.facts.tiles(run, trial, null),
+      NAS.facts.tiles(trial, null),
       decided.length > 0 && el('details', {}, el('summary', {}, `${decided.length} decisions`), NAS.facts.decisions(decided)),
     ];
   }
@@ -95,8 +95,7 @@
     const policy = NAS.policyOf(selection, detail);
     if (policy && parts.row === policy.row && parts.trial === trial) return;
     [parts.row, parts.trial] = [policy ? policy.row : null, trial];
-    const run = NAS.state.runs.get(selection.run);
-    parts.tiles.replaceChildren(NAS.facts.tiles(run, trial, policy));
+    parts.tiles.replaceChildren(NAS.facts.tiles(trial, policy, detail));
     parts.exits.replaceChildren(NAS.facts.exits(detail, policy));
     parts.box.show(parts.row);
     if (parts.select && policy) parts.select.value = String(policy.row);

@@ -15,8 +15,8 @@
     return `${sign}${size} ${title === 'Accuracy' ? 'points' : '%'}`;
   }
 
-  function figures(selected, trials, policies) {
-    const [first, second] = selected.map((s, i) => NAS.facts.figures(NAS.state.runs.get(s.run), trials[i], policies[i]));
+  function figures(selected, trials, entries, policies) {
+    const [first, second] = trials.map((trial, i) => NAS.facts.figures(trial, policies[i], entries[i].detail));
     const rows = first.map(([title, shown, value], i) => [title, shown, second[i][1], difference(title, value, second[i][2])]);
     rows.push(['Policy', ...policies.map((policy) => (policy ? policy.found : '–')), '']);
     rows.push(['Key', ...trials.map((trial) => el('code', {}, trial.key || '–')), trials[0].key === trials[1].key ? 'the same' : '']);
@@ -43,7 +43,7 @@
 
   function drawn(selection, trial, entry, policy, waiting) {
     const name = trial.name ? ` · ${trial.name}` : '';
-    const box = entry.detail && NAS.drawingBox(entry.detail, { row: policy ? policy.row : null, name: `${selection.run}-${selection.n}` });
+    const box = entry.detail && NAS.drawingBox(entry.detail, { row: policy ? policy.row : null, name: `${selection.run}-${selection.n}`, brief: true });
     return el('section', {},
       el('h3', {}, `Trial ${selection.n} of ${selection.run}${name}`),
       trial.state !== 'complete' && el('p', { class: 'quiet' }, `${trial.state}${trial.error ? `: ${trial.error}` : ''}`),
@@ -56,13 +56,14 @@
     const button = (title, click) => el('button', { type: 'button', on: { click } }, title);
     const [first, second] = selected;
     return el('div', { class: 'comparison' },
-      el('div', { class: 'row' },
+      el('div', { class: 'row title' },
         el('h2', {}, `Trial ${first.n} against trial ${second.n}`),
         button('Swap', () => NAS.set({ selected: [second, first] })),
         button('End the comparison', () => NAS.set({ selected: [first] }))),
-      el('div', { id: 'architecture-drawing' }, selected.map((s, i) => drawn(s, trials[i], entries[i], policies[i], waiting))),
+      el('div', { id: 'architecture-drawing', class: 'compared' }, selected.map((s, i) => drawn(s, trials[i], entries[i], policies[i], waiting))),
+      NAS.drawingSigns(),
       el('div', { class: 'grid' },
-        el('section', {}, el('h2', {}, 'Figures'), figures(selected, trials, policies)),
+        el('section', {}, el('h2', {}, 'Figures'), figures(selected, trials, entries, policies)),
         el('section', {}, el('h2', {}, 'Decisions'), decisions(selected, trials, entries))));
   };
 })();

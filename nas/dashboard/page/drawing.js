@@ -128,19 +128,20 @@
     }, text);
   }
 
-  const fits = (text, size, room) => 0.58 * size * text.length <= room;
+  // Bold letters are the wider ones.
+  const fits = (text, size, room, bold = false) => (bold ? 0.64 : 0.57) * size * text.length <= room;
 
   // What is written on a block: lines of [text, size, weight], as many as there is room for.
   function lines(node, look, { pitch, width }) {
     const times = node.repeat > 1 ? ` ×${node.repeat}` : '';
     const kernel = node.kernel ? `${node.kernel[0]}×${node.kernel[1]}` : '';
     if (pitch >= FULL) {
-      const fitting = [12, 11, 10].find((points) => fits(look.name + times, points, width - 12));
+      const fitting = [12, 11, 10].find((points) => fits(look.name + times, points, width - 10, true));
       const name = fitting ? [look.name + times, fitting, 600] : [look.letters + times, 12, 600];
       return [name, [[kernel, node.width].filter(Boolean).join(' · '), 11, 400]];
     }
     if (pitch >= SHORT) {
-      const points = [11.5, 10].find((each) => fits(look.letters + times, each, width - 14)) || 9;
+      const points = [11.5, 10].find((each) => fits(look.letters + times, each, width - 12, true)) || 9;
       return [[look.letters + times, points, 600], [kernel, 10.5, 400], [node.width, 10.5, 400]].filter((each) => each[0]);
     }
     return pitch >= LETTERS ? [[look.letters, 10, 600]] : [];
@@ -212,7 +213,7 @@
       at.width >= 14 && NAS.svg('circle', { cx: left + at.width - 4.5, cy: at.y + 8, r: 1.5, fill: NAS.colour('text') }),
       at.width >= 8 && written(exit.exit, at.x, at.y + 1, at.width >= 14 ? 11 : 9, { 'font-weight': 700 }),
       shown.map(([text, weight], i) => beside
-        ? written(text, left + at.width + 6, top + 8 + 13 * i, 11, { 'text-anchor': 'start', 'font-weight': weight })
+        ? written(text, left + at.width + 5, top + 8 + 13 * i, fits(text, 11, size.pitch - 32) ? 11 : 9.5, { 'text-anchor': 'start', 'font-weight': weight })
         : written(text, at.x, top + at.height + 13 + 13 * i, 10, { 'font-weight': weight })));
   }
 

@@ -23,33 +23,37 @@
     return el('span', { class: 'bar', 'aria-hidden': 'true' }, inside);
   };
 
-  // What was found and what it costs: [title, value, figure or null, what is better].
-  function figures(run, trial, policy) {
+  // What was found and what it costs: [title, value, figure or null]. Of a network that was never
+  // measured the detail tells the MACs and parameters.
+  function figures(trial, policy, detail = null) {
     const error = policy ? policy.standard_error : null;
+    const macs = trial.macs ?? (detail ? detail.exits[detail.exits.length - 1].macs : null);
+    const parameters = trial.params ?? (detail ? detail.graph.nodes.reduce((sum, node) => sum + node.parameters, 0) : null);
     return [
       ['Accuracy', policy ? `${text.percent(policy.accuracy, 2)}${error === null ? '' : ` ± ${text.figure(100 * error, 2)}`}` : '–', policy && policy.accuracy],
       ['Expected latency', text.ms(policy && policy.latency_ms), policy && policy.latency_ms],
       ['95th percentile', text.ms(policy && policy.p95_ms), policy && policy.p95_ms],
       ['Worst case', text.ms(policy && policy.worst_ms), policy && policy.worst_ms],
       ['Expected MACs', text.macs(policy && policy.macs), policy && policy.macs],
-      ['MACs, whole network', text.macs(trial.macs), trial.macs],
-      ['Parameters', text.short(trial.params), trial.params],
-      ['Training', `${text.seconds(trial.s)}, ${text.count(trial.epochs)} epochs`, trial.s],
+      ['MACs, whole network', text.macs(macs), macs],
+      ['Parameters', text.short(parameters), parameters],
+      ['Training', `${text.seconds(trial.s)} · ${text.count(trial.epochs)} epochs`, trial.s],
     ];
   }
 
-  function tiles(run, trial, policy) {
-    return el('dl', { class: 'tiles' }, figures(run, trial, policy).map(([title, value]) =>
+  function tiles(trial, policy, detail = null) {
+    const known = figures(trial, policy, detail).filter(([, , value]) => value !== null && value !== undefined);
+    return el('dl', { class: 'tiles' }, known.map(([title, value]) =>
       el('div', {}, el('dt', {}, title), el('dd', { class: 'number' }, value))));
   }
 
   function exits(detail, policy) {
     const rows = detail.exits.map((exit, k) => [
-      exit.exit, text.percent(exit.accuracy), `${text.ms(exit.latency_ms)}${interval(exit.low_ms, exit.high_ms)}`, text.macs(exit.macs),
-      policy ? threshold(policy, k) : '–',
+      exit.exit, text.percent(exit.accuracy), `${text.ms(exit.latency_ms)}${interval(exit.low_ms, exit.high_ms)}`,
       policy ? [bar(policy.shares[k]), ' ', text.percent(policy.shares[k])] : '–',
+      policy ? threshold(policy, k) : '–', text.macs(exit.macs),
     ]);
-    const columns = [['Exit'], ['Accuracy', 1], ['Latency', 1], ['MACs', 1], ['Leaves if confidence ≥', 1], ['Share of images', 1]];
+    const columns = [['Exit'], ['Accuracy', 1], ['Latency', 1], ['Share of images'], ['Leaves if confidence ≥', 1], ['MACs', 1]];
     return table(columns, rows, { class: 'exits-table' });
   }
 
@@ -97,7 +101,7 @@
   }
 
   const OPERATOR = [
-    ['Operator'], ['Block'], ['Stage', 1], ['Channels', 1], ['Kernel', 1], ['Stride', 1], ['Groups', 1], ['Output', 1], ['MACs', 1], ['Latency', 1], ['Share', 1],
+    ['Operator'], ['Block'], ['Stage', 1], ['Channels', 1], ['Kernel', 1], ['Stride', 1], ['Groups', 1], ['Output', 1], ['MACs', 1], ['Latency', 1], ['Share'],
   ];
 
   function operators(detail) {
@@ -110,9 +114,9 @@
     });
     return [
       el('p', { class: 'quiet' }, `${detail.shares_from}.`),
-      table([['Kind'], ['Operators', 1], ['MACs', 1], ['Latency', 1], ['Share of latency', 1]], kinds.map((each) => [
+      table([['Kind'], ['Operators', 1], ['MACs', 1], ['Latency', 1], ['Share of latency']], kinds.map((each) => [
         each.kind, text.count(each.count), text.macs(each.macs), text.ms(each.ms), [bar(each.share / most), ' ', text.percent(each.share)],
-      ])),
+      ]), { class: 'kinds-table' }),
       el('h3', {}, `The ${Math.min(SHOWN, sorted.length)} that take longest`),
       table(OPERATOR, operatorRows(sorted.slice(0, SHOWN)), { class: 'operators-table' }),
       sorted.length > SHOWN && all,

@@ -24,24 +24,26 @@
     NAS.download(`${name}.svg`, new XMLSerializer().serializeToString(copy), 'image/svg+xml');
   }
 
-  function signs(detail) {
-    const { nodes } = detail.graph;
-    const doors = new Set(detail.graph.exits.map((exit) => exit.node));
-    const total = nodes.reduce((sum, node) => sum + node.macs, 0);
-    const largest = Math.max(...nodes.map((node) => node.macs));
-    const many = nodes.some((node) => node.repeat > 1) ? ' ×n stands for n alike blocks in a row.' : '';
-    return [
-      NAS.legend(nodes.filter((node) => !doors.has(node.id)).map((node) => node.op)),
-      el('p', { class: 'quiet signs' },
-        'On a block: operator, kernel · output channels; the bar is its share of the MACs ',
-        `(the longest: ${NAS.text.percent(largest / total)}).${many} A line carries the features that a block reads; `,
-        'where features are concatenated, those of the blocks before it too. A door is an exit: accuracy, latency, and the share of the images ',
-        'that leaves there, which also fills it. Rows: the size of the features in pixels.'),
-    ];
+  function legend({ graph: { nodes, exits } }) {
+    const doors = new Set(exits.map((exit) => exit.node));
+    return NAS.legend(nodes.filter((node) => !doors.has(node.id)).map((node) => node.op));
   }
 
-  // A drawing that fits itself to its place. {root, show(row), light(ids)}
-  NAS.drawingBox = (detail, { row = null, name = 'network' } = {}) => {
+  // What the signs of a drawing mean; with its detail, what the longest bar stands for too.
+  NAS.drawingSigns = (detail = null) => {
+    const macs = detail ? detail.graph.nodes.map((node) => node.macs) : [];
+    const total = macs.reduce((a, b) => a + b, 0);
+    const longest = total ? ` (the longest: ${NAS.text.percent(Math.max(...macs) / total)})` : '';
+    return el('p', { class: 'quiet signs' },
+      `On a block: operator, kernel · output channels, ×n for n alike blocks in a row; the bar is its share of the MACs${longest}. `,
+      'A line carries the features that a block reads; where features are concatenated, those of the blocks before it too. ',
+      'A door is an exit: accuracy, latency, and the share of the images that leaves there, which also fills it. ',
+      'Rows: the size of the features in pixels.');
+  };
+
+  // A drawing that fits itself to its place; `brief`: without what its signs mean.
+  // {root, show(row), light(ids)}
+  NAS.drawingBox = (detail, { row = null, name = 'network', brief = false } = {}) => {
     const scroll = el('div', { class: 'drawing-scroll', tabindex: -1 });
     const caption = el('p', { class: 'drawing-caption number', 'aria-live': 'polite' }, HINT);
     const buttons = Object.entries(ZOOMS).map(([id, title]) => el('button', {
@@ -83,7 +85,7 @@
     const root = el('figure', { class: 'drawing-box' },
       el('div', { class: 'row tools', role: 'group', 'aria-label': 'Size of the drawing' }, buttons,
         el('button', { type: 'button', class: 'aside', on: { click: () => save(box.svg, name) } }, 'Save as SVG')),
-      scroll, caption, signs(detail));
+      scroll, caption, legend(detail), !brief && NAS.drawingSigns(detail));
     return {
       root,
       show(wanted) {
