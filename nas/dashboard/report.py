@@ -72,11 +72,18 @@ def _add(data: Value, run: Run, say: Callable[[str], None]) -> None:
                 "progress": watch.progress(time.time()),
             }
         )
-        data["importances"][name] = {"of": importances.of(run)}
+        data["importances"][name] = {"of": _importances(run)}
         for part, found in _kept(watch, say).items():
             data[part][name] = found
     finally:
         watch.close()
+
+
+def _importances(run: Run) -> Value:
+    try:
+        return importances.of(run)
+    except UserError as error:  # the answers of a trial are gone: the others are still shown
+        return {"of": 0, "targets": {}, "method": "", "error": str(error)}
 
 
 def _read(watch: Watch, say: Callable[[str], None]) -> None:
