@@ -1,6 +1,7 @@
 """The dashboard from start to end: a port taken, the page served until the user stops it."""
 
 import contextlib
+import logging
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -47,6 +48,8 @@ class _Ending(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End in order."""
         self._ours.dismiss()
+        # An answer that is cut off now is nobody's mistake, and no traceback is due for it.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         await super().shutdown(sockets)
 
 
