@@ -20,6 +20,7 @@ SCRIPTS = (
     "whatif.js",
     "marks.js",
     "front_table.js",
+    "tip.js",
     "front.js",
     "progress.js",
     "drawing.js",
