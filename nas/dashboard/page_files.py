@@ -21,6 +21,7 @@ SCRIPTS = (
     "whatif.js",
     "marks.js",
     "front_table.js",
+    "tip.js",
     "front.js",
     "progress.js",
     "details.js",
