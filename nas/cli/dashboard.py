@@ -1,5 +1,7 @@
 """``nas dashboard`` and ``nas report``: the results as a page."""
 
+import os
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -35,8 +37,11 @@ def dashboard(
     if not runs and not out.is_dir():
         raise UserError(f"there is no folder {str(out)!r} of runs; name runs, or another --out")
     opened = [open_run(run, out) for run in dict.fromkeys(runs or ())]
-    serve(opened, None if runs else out.absolute(), port, show_text)
+    ended = serve(opened, None if runs else out.absolute(), port, show_text)
     say("stopped; the runs are as they were")
+    if not ended:  # nothing is written, so nothing can be lost
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def report(

@@ -1,5 +1,6 @@
 """What a page must know of a run before its trials: settings, decisions, target, references."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 from typing import Any
@@ -47,21 +48,22 @@ def of(run: Run, name: str, space: SearchSpace) -> dict[str, Any]:
     }
 
 
-def references(run: Run, space: SearchSpace) -> dict[str, Any]:
+def references(run: Run, space: SearchSpace) -> Iterator[dict[str, Any]]:
     """What takes longer: image and classes, where they must be asked of the data, and references.
 
-    Nothing of it where the run's data are no longer there.
+    In steps, each with all that is known by then; none where the run's data are no longer there.
     """
     try:
         image, classes = run.shape()
     except UserError:
-        return {}
-    return {
-        "image": list(image),
-        "classes": classes,
-        "published": published.networks(space, image, classes),
-        "trainings": published.trainings(run, image),
-    }
+        return
+    found: dict[str, Any] = {"image": list(image), "classes": classes}
+    yield found
+    known: list[dict[str, Any]] = []
+    for network in published.networks(space, image, classes):
+        known.append(network)
+        yield found
+    yield found | {"published": known, "trainings": published.trainings(run, image)}
 
 
 def out_option(path: Path) -> str:

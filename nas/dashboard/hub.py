@@ -17,8 +17,8 @@ from search_spaces.errors import SpaceError
 Value = dict[str, Any]
 Messages: TypeAlias = "asyncio.Queue[str | None]"  # None is the last
 _EVERY_S = 1.0
+_PATIENCE_S = 0.5
 _MOST_WAITING = 10_000  # messages for one listener; one that lags further must load anew
-_JOIN_S = 0.5  # a large step may take longer; it writes nothing and may be left
 
 
 class Hub:
@@ -38,7 +38,7 @@ class Hub:
         self._thread = threading.Thread(target=self._turn, name="runs", daemon=True)
         self.refused: dict[str, str] = {}  # runs under the folder that cannot be shown, and why
         for run in runs:
-            if run.path not in self._paths:
+            if run.path.resolve() not in self._paths:
                 self._add(run)
 
     def start(self) -> None:
@@ -46,14 +46,19 @@ class Hub:
         self._thread.start()
 
     def stop(self) -> None:
-        """Read no more, and send every listener away."""
+        """Read no more, and send every listener away; waits a moment for the step under way."""
         self._stop.set()
         self.dismiss()
         if self._thread.is_alive():
-            self._thread.join(_JOIN_S)
-        if not self._thread.is_alive():
+            self._thread.join(_PATIENCE_S)
+        if not self.reading:
             for watch in self._watches.values():
                 watch.close()
+
+    @property
+    def reading(self) -> bool:
+        """Whether something is still being read, after `stop` also."""
+        return self._thread.is_alive()
 
     def dismiss(self) -> None:
         """End every stream of events. From any thread."""
@@ -130,9 +135,8 @@ class Hub:
                 yield
         for name, watch in self._watches.items():
             if not watch.referred:
-                watch.refer()
+                yield from watch.refer()
                 self._tell_head(name, watch)
-                yield
 
     def _tell_head(self, name: str, watch: Watch) -> None:
         if self._heads.get(name) != watch.head:
@@ -150,7 +154,7 @@ class Hub:
             return
         for settings in sorted(self._folder.glob(f"*/{SETTINGS}")):
             path = settings.parent.absolute()
-            if path in self._paths:
+            if path.resolve() in self._paths:
                 continue
             try:
                 watch = self._add(open_run(path))
@@ -167,7 +171,7 @@ class Hub:
             name = f"{run.name} ({count})"
         watch = Watch(run, name)
         self._watches[name] = watch
-        self._paths.add(run.path)
+        self._paths.add(run.path.resolve())
         return watch
 
     def _tell(self, event: str, value: Value) -> None:

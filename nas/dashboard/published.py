@@ -1,5 +1,6 @@
 """Networks to compare a search with: the published ones of its space, and full trainings."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,28 +22,25 @@ def names(space: SearchSpace) -> dict[str, str]:
     return found
 
 
-def networks(space: SearchSpace, image: tuple[int, int, int], classes: int) -> list[Value]:
+def networks(space: SearchSpace, image: tuple[int, int, int], classes: int) -> Iterator[Value]:
     """What the published networks of a space cost on images of this shape; no accuracy is known.
 
-    One that cannot be built for such images is left out.
+    One that cannot be built for such images is left out. Each takes a moment, so that the caller
+    may stop in between.
     """
     from search_spaces.operators import costs
 
-    found = []
     for name, architecture in space.published.items():
         try:
             cost = costs(space.blocks(architecture, image, classes))
         except (SpaceError, ValueError, RuntimeError):
             continue
-        found.append(
-            {
-                "name": name,
-                "key": architecture.key,
-                "macs": cost.lazy_macs[-1],
-                "parameters": cost.parameters,
-            }
-        )
-    return found
+        yield {
+            "name": name,
+            "key": architecture.key,
+            "macs": cost.lazy_macs[-1],
+            "parameters": cost.parameters,
+        }
 
 
 def trainings(run: Run, image: tuple[int, int, int]) -> list[Value]:

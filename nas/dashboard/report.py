@@ -35,7 +35,7 @@ def write(
     _refuse(path, force)
     data: Value = {"written": time.time(), "runs": []}
     data |= {part: {} for part in ("details", "configs", "pictures", "importances")}
-    for run in {run.path: run for run in runs}.values():
+    for run in {run.path.resolve(): run for run in runs}.values():
         _add(data, run, say)
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     page = page_files.whole(text.encode()).encode()
@@ -87,7 +87,8 @@ def _read(watch: Watch, say: Callable[[str], None]) -> None:
             say(f"{watch.name}: {watch.read} of {watch.total} trials read")
     if watch.error is not None:
         raise UserError(watch.error)
-    watch.refer()
+    for _ in watch.refer():
+        pass
 
 
 def _kept(watch: Watch, say: Callable[[str], None]) -> Value:

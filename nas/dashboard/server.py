@@ -40,7 +40,8 @@ class Server:
         self._hub = hub
         self._details: dict[tuple[str, int, str], Any] = {}
         self._importances: dict[str, tuple[int, Any]] = {}
-        self._working = asyncio.Lock()  # one heavy answer at a time: the machine is searching
+        # One heavy answer of a kind at a time: the machine is searching.
+        self._working, self._weighing = asyncio.Lock(), asyncio.Lock()
 
     def app(self) -> ASGIApp:
         """The ASGI application; its life is the hub's."""
@@ -118,7 +119,7 @@ class Server:
         """In a process of its own: it takes seconds of a core, and memory that would stay."""
         name = self._name(request)
         complete = self._hub.complete(name)
-        async with self._working:
+        async with self._weighing:
             known = self._importances.get(name)
             if known is None or known[0] != complete:
                 path = str(self._hub.watch(name).run.path)

@@ -15,10 +15,12 @@ from nas.errors import UserError
 from nas.run import Run
 
 
-def serve(runs: Sequence[Run], folder: Path | None, port: int, say: Callable[[str], None]) -> None:
+def serve(runs: Sequence[Run], folder: Path | None, port: int, say: Callable[[str], None]) -> bool:
     """Show `runs`, or all under `folder`, until Ctrl-C or SIGTERM; `say` hears the address.
 
-    port: 0 for any that is free. Raises UserError where it cannot be had.
+    Returns whether all has ended; else a thread is amid the work of a library, and Python cannot
+    end in order before that has. port: 0 for any that is free. Raises UserError where it cannot be
+    had.
     """
     hub = Hub(runs, folder)
     listening = _taken(port)
@@ -31,6 +33,7 @@ def serve(runs: Sequence[Run], folder: Path | None, port: int, say: Callable[[st
     say(f"http://{safety.ADDRESS}:{listening.getsockname()[1]}/")
     with contextlib.suppress(KeyboardInterrupt), _stopped_by(signal.SIGTERM):
         _Server(config, hub).run(sockets=[listening])
+    return not hub.reading
 
 
 class _Server(uvicorn.Server):

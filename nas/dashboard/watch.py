@@ -56,9 +56,11 @@ class Watch:
         if part:
             yield part
 
-    def refer(self) -> None:
-        """Complete the head with what takes longer to find out."""
-        self.head = self.head | head.references(self.run, self._space)
+    def refer(self) -> Iterator[None]:
+        """Complete the head with what takes longer to find out, in steps."""
+        for found in head.references(self.run, self._space):
+            self.head = self.head | found
+            yield
         self.referred = True
 
     def progress(self, now: float) -> Value:

@@ -87,3 +87,11 @@ def steps(fence: Fence) -> Iterator[Step]:
             yield Step(command, tuple(shown))
         command, shown = line[2:], []
     yield Step(command, tuple(shown))
+
+
+def prose(page: Path) -> str:
+    """A page without its code blocks and comments."""
+    text = re.sub(
+        r"^(`{3,}).*?^\1[ \t]*$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    return re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)

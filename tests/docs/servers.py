@@ -1,29 +1,17 @@
 """Commands that run until they are stopped: started, awaited, asked for a page, stopped."""
 
+import shutil
 import signal
 import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Mapping
-from typing import Any
-
-import typer
-
-from nas.cli.main import app
 
 SERVERS = {"dashboard": "/api/runs"}
 """The command, and what it serves once it is ready."""
 
-MORE = ["--no-open"]
 _READY_S = 60.0
 _STOPPED = (0, 130)  # by Ctrl-C
-
-
-def commands() -> Mapping[str, Any]:
-    """The commands that there are."""
-    found: Mapping[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    return found
 
 
 def visited(words: list[str], environment: dict[str, str]) -> tuple[int, str]:
@@ -31,7 +19,9 @@ def visited(words: list[str], environment: dict[str, str]) -> tuple[int, str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    given = ["nas", *words, "--port", str(port), *MORE]
+    program = shutil.which("nas", path=environment["PATH"])
+    assert program is not None
+    given = [program, *words, "--port", str(port)]
     process = subprocess.Popen(
         given, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )

@@ -1,14 +1,16 @@
 """docs/commands.md and the README name what exists, with its defaults."""
 
 import re
+from pathlib import Path
 
 import pytest
 
 from docs.make_commands import COMMANDS, PAGE, generated, written
 from nas.settings import SearchSettings
-from tests.docs.fences import PAGES, ROOT, fences, steps
+from tests.docs.fences import PAGES, ROOT, fences, prose, steps
 
 README = ROOT.joinpath("README.md").read_text(encoding="utf-8")
+OF_PYTHON = {"--help"}
 SEARCH = {each.name: each for each in COMMANDS["search"].params}
 
 
@@ -30,13 +32,27 @@ def test_every_command_is_in_the_table_of_the_readme() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_command_that_is_not_run_exists_with_its_options(page: object) -> None:
-    for fence in fences(page):  # type: ignore[arg-type]
+def test_every_command_and_option_in_running_text_exists(page: Path) -> None:
+    every = {
+        o for each in COMMANDS.values() for p in each.params for o in (*p.opts, *p.secondary_opts)
+    }
+    for span in re.findall(r"`([^`\n]+)`", prose(page)):
+        first, *words = span.split()
+        if first == "nas" and words and words[0][0].islower():
+            assert words[0] in COMMANDS, f"{page.name}: {span}"
+        if first == "nas" or first.startswith("--"):
+            named = {word.split("=")[0] for word in (first, *words) if re.match("--[a-z]", word)}
+            assert named <= every | OF_PYTHON, f"{page.name}: {span}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_that_is_not_run_exists_with_its_options(page: Path) -> None:
+    for fence in fences(page):
         if fence.language not in ("sh", "console") or fence.runs:
             continue
         for step in steps(fence):
             first, *words = step.command.split()
-            if first != "nas" or words[0] in ("dashboard", "report"):
+            if first != "nas":
                 continue
             known = {option for each in COMMANDS[words[0]].params for option in each.opts}
             assert {word for word in words if re.match("--?[a-z]", word)} <= known, fence.where

@@ -5,18 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.fences import PAGES, ROOT
+from tests.docs.fences import PAGES, ROOT, prose
 
 _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\[\]]*\])*\]\(([^()\s]+)\)")
 _HEADING = re.compile(r"^#{1,6} +(.+?) *#*$", re.MULTILINE)
-
-
-def prose(page: Path) -> str:
-    """A page without its code blocks and comments."""
-    text = re.sub(
-        r"^(`{3,}).*?^\1[ \t]*$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL
-    )
-    return re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
 
 
 def links(page: Path) -> list[str]:

@@ -42,6 +42,8 @@ def simulated_run(out: Path, **options: object) -> Run:
         "conditions": source.conditions(),
         "target_ms": settings.target_latency,
         "found": "given",
+        "image": list(IMAGE),
+        "classes": CLASSES,
     }
     return create(settings, latency)
 

@@ -29,6 +29,7 @@ from nas.training.steps import Steps
 from nas.training.weights import to_bytes
 from nas.training_progress import Reporter
 from search_spaces.network import StagedNetwork
+from tests.docs.fences import PAGES, fences
 from tests.nas.table_search import Heard
 from tests.nas.test_train import network
 
@@ -211,10 +212,10 @@ def test_an_own_loss_is_the_whole_loss(few: Dataset, tmp_path: Path) -> None:
     assert all(torch.allclose(own[name], weighted[name]) for name in last)
 
 
-def test_the_hook_in_the_readme_is_the_built_in_behaviour(few: Dataset, tmp_path: Path) -> None:
-    readme = Path(__file__).parents[2].joinpath("README.md").read_text()
-    blocks = [block.split("```")[0] for block in readme.split("```python\n")[1:]]
-    (tmp_path / "my.py").write_text(next(block for block in blocks if "def metric" in block))
+def test_the_documented_hook_is_the_built_in_behaviour(few: Dataset, tmp_path: Path) -> None:
+    (page,) = (page for page in PAGES if page.name == "commands.md")
+    (hook,) = (fence.text for fence in fences(page) if fence.file == "my.py")
+    (tmp_path / "my.py").write_text(hook)
     own = fully(few, tmp_path / "own", hook=hooks.load(tmp_path / "my.py"))
     built_in = fully(few, tmp_path / "built-in")
     assert torch.allclose(own.logits, built_in.logits)

@@ -19,7 +19,8 @@ def whole(run: Run) -> dict[str, Any]:
     try:
         for _ in watch.look():
             pass
-        watch.refer()
+        for _ in watch.refer():
+            pass
         trials = [trial for _, trial in sorted(watch.trials.items())]
         return {"head": watch.head, "trials": trials, "progress": watch.progress(time.time())}
     finally:
@@ -42,3 +43,13 @@ def kept(run: Run, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[s
 def study_of(run: Run) -> Store:
     """The study of a run, made where there is none."""
     return Store(run.storage_url, run.name, run.objective().directions)
+
+
+def hostile(run: Run, name: str) -> None:
+    """Gives folder and study of a run a name that no command would give them."""
+    import sqlite3
+
+    with sqlite3.connect(run.path / "study.db") as database:
+        database.execute("UPDATE studies SET study_name = ?", (name,))
+    database.close()
+    run.path.rename(run.path.with_name(name))

@@ -111,15 +111,16 @@
     }
   }
 
-  // A layer of marks in the axes of the plot `div`, on `canvas`, which lies under it.
+  // A layer of marks in the axes of the plot `div`: on `under`, which lies below it, what is many;
+  // on `over` rings and labels, so that no line of the grid runs through them.
   //   marks(area): {dots, curves, rings, labels, targets}; asked before each drawing
   //   dots: [{x, y, at (places in x and y), symbol, colour, radius, alpha, hollow}]
   //   targets: [{x, y, at, of(place), lead}]: what the pointer finds; `lead` px are in its favour
-  NAS.canvas = (div, canvas, marks) => {
+  NAS.canvas = (div, under, over, marks) => {
     let drawn = null;
 
-    function draw() {
-      if (!div._fullLayout || !div._fullLayout.xaxis) return;
+    // A pen for a cleared canvas of the plot's size, held within the plot's axes.
+    function penOf(canvas, place) {
       const [width, height] = [div.clientWidth, div.clientHeight];
       const ratio = globalThis.devicePixelRatio || 1;
       const [wide, high] = [Math.round(width * ratio), Math.round(height * ratio)];
@@ -127,20 +128,27 @@
         canvas.width = wide;
         canvas.height = high;
       }
-      const place = area(div);
-      const found = marks(place);
       const pen = canvas.getContext('2d');
+      pen.restore();
       pen.setTransform(ratio, 0, 0, ratio, 0, 0);
       pen.clearRect(0, 0, width, height);
       pen.save();
       pen.beginPath();
       pen.rect(place.left, place.top, place.width, place.height);
       pen.clip();
-      drawCurves(pen, found.curves, place);
-      drawDots(pen, found.dots, place);
-      drawRings(pen, found.rings, place);
-      drawLabels(pen, found.labels, place);
-      pen.restore();
+      return pen;
+    }
+
+    function draw() {
+      if (!div._fullLayout || !div._fullLayout.xaxis) return;
+      const place = area(div);
+      const found = marks(place);
+      const below = penOf(under, place);
+      drawCurves(below, found.curves, place);
+      drawDots(below, found.dots, place);
+      const above = penOf(over, place);
+      drawRings(above, found.rings, place);
+      drawLabels(above, found.labels, place);
       drawn = { place, found };
     }
 
@@ -216,9 +224,10 @@
       ...quiet, x: [x], y: [y], mode: 'markers',
       marker: { symbol: 'circle-open', color: colour, size: 2 * radius, line: { width } },
     }));
-    const labels = found.labels.map(({ x, y, text, colour, align }) => ({
+    const side = { right: 'left', left: 'right', center: 'center' }; // where the text's place is, and the text
+    const labels = found.labels.map(({ x, y, text, colour, dy = 0, align = 'center' }) => ({
       ...quiet, x: [x], y: [y], mode: 'text', text: [NAS.plain(text)],
-      textposition: align === 'right' ? 'top left' : 'top center',
+      textposition: `${dy > 0 ? 'bottom' : 'top'} ${side[align]}`,
       textfont: { color: colour, size: 12 },
     }));
     return [...curves, ...dots, ...rings, ...labels];

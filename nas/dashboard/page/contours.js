@@ -4,21 +4,25 @@
   const NAS = (globalThis.NAS = globalThis.NAS || {});
   const STEPS = 64;
 
+  const MOST = 7; // lines
+
   // Round values of a reward between low and high, seven at most.
   function levels(low, high) {
     if (!(high > low) || !(low > 0)) return [];
-    const many = high / low > 5 ? series(low, high) : even(low, high);
-    const every = Math.ceil(many.length / 7);
+    if (high / low < 5) return even(low, high);
+    const many = series(low, high);
+    const every = Math.ceil(many.length / MOST);
     return many.filter((_, i) => i % every === 0);
   }
 
   function even(low, high) {
-    const rough = (high - low) / 6;
-    const size = 10 ** Math.floor(Math.log10(rough));
-    const step = [1, 2, 5, 10].map((n) => n * size).find((s) => s >= rough);
-    const first = Math.ceil(low / step);
-    const count = Math.floor(high / step) - first + 1;
-    return Array.from({ length: Math.max(0, count) }, (_, i) => Number(((first + i) * step).toPrecision(6)));
+    const size = 10 ** Math.floor(Math.log10((high - low) / MOST));
+    for (const step of [1, 1.5, 2, 2.5, 3, 4, 5, 10].map((n) => n * size)) {
+      const first = Math.ceil(low / step);
+      const count = Math.floor(high / step) - first + 1;
+      if (count <= MOST) return Array.from({ length: count }, (_, i) => Number(((first + i) * step).toPrecision(6)));
+    }
+    return [];
   }
 
   function series(low, high) {

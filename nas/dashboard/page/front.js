@@ -5,6 +5,7 @@
   const REACH = { mouse: 14, pen: 18, touch: 26 }; // px within which a point is meant
   const LINES = 14; // of decisions in what is said of a point
   const LISTED = 50; // networks of a lasso in the table
+  const PAUSE_MS = 1000; // between drawings of what a search adds: the sliders stay quick
   const TAP = { px: 6, ms: 700 };
   let parts = null;
   let drawn = {};
@@ -20,7 +21,7 @@
       dragmode: touch ? false : 'zoom', // a finger on the plot scrolls the page
       xaxis: { title: unit ? `${title} (${unit}${note})` : title, type: state.log ? 'log' : 'linear', exponentformat: 'SI' },
       yaxis: { title: 'Accuracy on held-out images (%)' },
-      legend: { orientation: 'h', y: -0.2, x: 0 },
+      legend: { orientation: 'h', y: -0.16, x: 0 },
     };
   }
 
@@ -29,10 +30,14 @@
     const axis = state.x;
     const wanted = state.reward;
     const runs = NAS.shownRuns();
-    const key = JSON.stringify([axis, wanted, runs.map((run) => [run.head.id, run.version])]);
+    const key = JSON.stringify([axis, wanted, NAS.colour('page'),
+      runs.map((run) => [run.head.id, run.version, run.head.held_out, run.head.published.length])]);
     if (drawn.standings !== key) {
       drawn.standings = key;
-      drawn.stands = runs.map((run) => marks.standing(run, axis, wanted));
+      drawn.stands = runs.map((run) => {
+        const stand = marks.standing(run, axis, wanted);
+        return { ...stand, dots: marks.dots(stand, wanted), targets: marks.targets(stand, axis), labels: marks.labels(stand, axis) };
+      });
     }
     const hidden = new Set((parts.plot._fullData || []).filter((t) => t.visible === 'legendonly' && t.meta).map((t) => t.meta.dots));
     const seen = drawn.stands.filter(({ run }) => !hidden.has(run.head.id));
@@ -40,10 +45,10 @@
     const upright = marks.verticals(runs, axis, area, wanted);
     return {
       curves: [...lines.curves, ...upright.curves],
-      dots: seen.flatMap((stand) => marks.dots(stand, wanted)),
+      dots: seen.flatMap((stand) => stand.dots),
       rings: drawn.stands.flatMap((stand) => marks.rings(stand, axis)),
-      labels: [...upright.labels, ...drawn.stands.flatMap((stand) => marks.labels(stand, axis)), ...lines.labels],
-      targets: drawn.stands.flatMap((stand) => marks.targets(stand, axis)),
+      labels: [...upright.labels, ...drawn.stands.flatMap((stand) => stand.labels), ...lines.labels],
+      targets: drawn.stands.flatMap((stand) => stand.targets),
     };
   }
 
@@ -52,10 +57,10 @@
     const points = runs.flatMap((run) => marks.frontOf(run, axis));
     drawn.points = points;
     NAS.plot(parts.plot, marks.traces(runs, axis), layout(axis), {
-      name: 'front', config: { modeBarButtonsToRemove: ['toImage', 'autoScale2d'] },
+      name: 'front', remove: [],
     });
     if (!parts.layer) {
-      parts.layer = NAS.canvas(parts.plot, parts.canvas, canvasMarks);
+      parts.layer = NAS.canvas(parts.plot, parts.canvas, parts.over, canvasMarks);
       parts.plot.on('plotly_selected', selectedArea);
       parts.plot.on('plotly_deselect', () => list([]));
     }
@@ -72,17 +77,30 @@
     parts.front.fill([...points].sort((a, b) => a[axis] - b[axis]));
   }
 
+  // Whether to draw all anew: at once for what the user changed, in turn for what a search adds.
+  function stale(runs) {
+    const shown = JSON.stringify([state.x, state.log, NAS.colour('page'), runs.map(({ head, version }) => [head.id, version > 0])]);
+    const data = JSON.stringify(runs.map(({ head, version }) =>
+      [version, head.held_out, head.published.length, head.trainings.length]));
+    if (shown === drawn.shown && data === drawn.data) return false;
+    const wait = shown === drawn.shown ? drawn.at + PAUSE_MS - performance.now() : 0;
+    if (wait > 0) {
+      drawn.timer = drawn.timer || setTimeout(() => {
+        drawn.timer = null;
+        if (parts.stage.isConnected) update();
+      }, wait);
+      return false;
+    }
+    Object.assign(drawn, { shown, data, at: performance.now() });
+    return true;
+  }
+
   function update() {
     const runs = NAS.shownRuns();
-    const seen = JSON.stringify([
-      state.x, state.log, NAS.colour('page'), runs.map(({ head, version }) =>
-        [head.id, version, head.held_out, head.published.length, head.trainings.length]),
-    ]);
     const follows = JSON.stringify([state.reward, state.selected]);
     if (parts.axis.value !== state.x) parts.axis.value = state.x;
     parts.log.checked = state.log;
-    if (drawn.seen !== seen) {
-      drawn.seen = seen;
+    if (stale(runs)) {
       drawAll(runs);
     } else if (drawn.follows !== follows) {
       parts.layer.draw();
@@ -92,7 +110,6 @@
     drawn.follows = follows;
     parts.front.follow();
     parts.chosen.follow();
-    parts.these.disabled = parts.listed.length === 0;
   }
 
   // ---- what is said of a point ----------------------------------------------------------------
@@ -107,7 +124,7 @@
       [`${point.run}, trial ${point.trial}`, trial.name].filter(Boolean).join(' · '),
       `accuracy ${text.judged(run, point.accuracy)}`,
       `latency ${text.ms(point.latency_ms)}${interval}, ${how}`,
-      ...(state.x === 'latency_ms' ? [] : [`${model.AXES[state.x].title} ${model.AXES[state.x].show(point[state.x])}`]),
+      ...(state.x === 'latency_ms' ? [] : [`${model.AXES[state.x].title} ${model.AXES[state.x].unit === 'ms' ? text.ms(point[state.x]) : text.short(point[state.x])}`]),
       `reward ${text.figure(model.reward(point.accuracy, point.latency_ms, state.reward))}`,
       ...lines,
       ...(decisions.length > LINES ? [`… ${decisions.length - LINES} more`] : []),
@@ -118,12 +135,12 @@
     const error = t.standard_error === null ? '' : ` ± ${(100 * t.standard_error).toFixed(1)}`;
     return [
       `${run}: ${t.name}`, t.epochs ? `trained ${t.epochs} epochs` : 'trained in full', `accuracy ${text.percent(t.accuracy)}${error}`,
-      `latency ${text.ms(t.latency_ms)}`, `${text.macs(t.macs)}, ${text.short(t.parameters)} parameters`,
+      `latency ${text.ms(t.latency_ms)}`, `${text.short(t.macs)} MACs, ${text.short(t.parameters)} parameters`,
     ];
   }
 
   const ofPublished = ({ published: p }) =>
-    [`${p.name}, published`, `${text.macs(p.macs)}, ${text.short(p.parameters)} parameters`, 'accuracy not known here'];
+    [`${p.name}, published`, `${text.short(p.macs)} MACs, ${text.short(p.parameters)} parameters`, 'accuracy not known here'];
 
   const SAID = { network: ofNetwork, training: ofTraining, published: ofPublished };
 
@@ -225,9 +242,10 @@
   function mount(root) {
     const { axis, log } = controls();
     const canvas = el('canvas', { id: 'front-canvas', 'aria-hidden': 'true' });
-    const plot = el('div', { id: 'front-plot', role: 'img', 'aria-label': 'Accuracy against cost of all networks; the table below holds the front' });
+    const over = el('canvas', { 'aria-hidden': 'true' });
+    const plot = el('div', { id: 'front-plot', role: 'group', 'aria-label': 'Accuracy against cost of all networks; the table below holds the front' });
     const tip = el('div', { class: 'tip', hidden: true });
-    const stage = el('div', { class: 'plot tall stage' }, canvas, plot, tip);
+    const stage = el('div', { class: 'plot tall stage' }, canvas, plot, over, tip);
     const said = el('span', { class: 'bad', role: 'alert' });
     const these = exporter('these', 'Export these (.zip)', said, (line, progress) =>
       NAS.exporting.configs(parts.listed, nameOf('selected.zip'), line, progress));
@@ -242,7 +260,7 @@
         el('span', { class: 'quiet' }, 'Click a point to choose it, Shift-click to compare; box and lasso are in the plot\'s bar.')),
       stage, caption, selection, exports(), frontRoom);
     drawn = { points: [] };
-    parts = { axis, log, canvas, plot, tip, stage, these, chosenRoom, rest, selection, caption, frontRoom, listed: [], layer: null, front: null };
+    parts = { axis, log, canvas, over, plot, tip, stage, these, chosenRoom, rest, selection, caption, frontRoom, listed: [], layer: null, front: null };
     watchPointer(stage);
   }
 

@@ -57,7 +57,8 @@
           reward.textContent = text.figure(model.reward(point.accuracy, point.latency_ms, wanted));
           const chosen = selected.some((s) => s.run === point.run && s.n === point.trial && NAS.rowOf(s) === point.row);
           node.classList.toggle('chosen', chosen);
-          node.toggleAttribute('aria-selected', chosen);
+          if (chosen) node.setAttribute('aria-current', 'true');
+          else node.removeAttribute('aria-current');
         }
       },
     };
@@ -77,7 +78,7 @@
     const front = NAS.marks.frontOf(run, axis);
     const said = [
       counted(model.table(run).trials.length, 'network', 'networks'),
-      `${counted(front.length, 'point', 'points')} of ${new Set(front.map((p) => p.trial)).size} on the front`,
+      `${text.count(new Set(front.map((p) => p.trial)).size)} on the front (${counted(front.length, 'policy', 'policies')})`,
     ];
     for (const state of ['failed', 'pruned', 'running']) if (states[state]) said.push(`${text.count(states[state])} ${state}`);
     const ways = Object.keys(how);

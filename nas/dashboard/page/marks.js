@@ -97,7 +97,8 @@
     const drawn = runs.flatMap((run) => [
       stepped(run, axis), ...frontTraces(run, axis), entry(run.head.id), ...trainingTrace(run, axis),
     ]);
-    return [extent(runs, axis), ...drawn].map((trace) => ({ type: 'scatter', ...trace }));
+    return [extent(runs, axis), ...drawn].map((trace) =>
+      ({ type: 'scatter', unselected: { marker: { opacity: (trace.marker || {}).opacity ?? 1 } }, ...trace }));
   }
 
   // Where every network of a run stands: columns in per cent, and which are on the front.

@@ -60,7 +60,7 @@
     const { xaxis, yaxis } = div._fullLayout;
     if (!div.extraTraces || !xaxis) return {};
     const held = (given, { range }) => ({ ...given, autorange: false, range: [...range] });
-    return { xaxis: held(div.layout.xaxis, xaxis), yaxis: held(div.layout.yaxis, yaxis) };
+    return { selections: [], xaxis: held(div.layout.xaxis, xaxis), yaxis: held(div.layout.yaxis, yaxis) };
   }
 
   // The plot of a div as a file; its paper is the page's, so that it reads on any background. What
@@ -86,15 +86,20 @@
     if (!isUrl) setTimeout(() => URL.revokeObjectURL(url), 10_000);
   };
 
-  // Draw, or draw anew, the traces in a div. `name`: of the saved file.
-  NAS.plot = (div, traces, layout, { name = 'nas', config = {} } = {}) => {
+  // Plotly's own saving is replaced by ours; its button that sends a plot's data to a service goes.
+  const UNWANTED = ['toImage', 'autoScale2d', 'sendChartToCloud', 'sendDataToCloud'];
+
+  // Draw, or draw anew, the traces in a div. `name`: of the saved file; `remove`: buttons.
+  NAS.plot = (div, traces, layout, { name = 'nas', config = {}, remove = ['zoomIn2d', 'zoomOut2d'] } = {}) => {
     div.dataset.name = name;
     return Plotly.react(div, traces, themed({ uirevision: name, ...layout }), {
       responsive: true,
       displaylogo: false,
-      modeBarButtonsToRemove: ['toImage', 'autoScale2d', 'zoomIn2d', 'zoomOut2d'],
+      modeBarButtonsToRemove: [...UNWANTED, ...remove],
       modeBarButtonsToAdd: [save('png'), save('svg')],
       ...config,
+      showSendToCloud: false,
+      plotlyServerURL: '',
     });
   };
 

@@ -37,7 +37,7 @@
   function scaled(x, unit) {
     const steps = [[1e12, 'T'], [1e9, 'G'], [1e6, 'M'], [1e3, 'k']];
     for (const [size, prefix] of steps) {
-      if (Math.abs(x) >= size) return `${short(x / size, 3)} ${prefix}${unit}`;
+      if (Math.abs(x) >= size) return `${short(x / size, 3)} ${prefix}${unit && ` ${unit}`}`;
     }
     return unit ? `${short(x)} ${unit}` : short(x);
   }

@@ -91,7 +91,7 @@
     const shown = found.slice(page * PAGE, (page + 1) * PAGE);
     parts.body.replaceChildren(...shown.map((row) => {
       const chosen = state.selected.some((s) => s.run === run.head.id && s.n === row.trial.n);
-      const node = el('tr', { class: chosen ? 'chosen' : null, 'aria-selected': String(chosen) }, cells(row));
+      const node = el('tr', { class: chosen ? 'chosen' : null, 'aria-current': chosen ? 'true' : null }, cells(row));
       node.addEventListener('click', (event) => NAS.select(run.head.id, row.trial.n, row.row, event.shiftKey));
       return node;
     }));

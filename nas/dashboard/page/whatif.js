@@ -6,6 +6,7 @@
   const TARGET_WRONG = 'T is a time in ms above 0';
   const W_WRONG = 'w is between -1 and 0';
   let parts = null;
+  let drawn = '';
   let range = { key: '', low: 0.1, high: 10 };
 
   // From below the fastest to above the slowest network seen, the run's own T among them.
@@ -73,6 +74,7 @@
     const best = el('p', { class: 'best', 'aria-live': 'polite' });
     const asSearched = el('button', { type: 'button', on: { click: () => {
       const run = NAS.mainRun();
+      drawn = ''; // what was typed wrong goes too
       if (run) NAS.set({ reward: NAS.searchedReward(run.head) });
     } } }, 'As searched');
     const open = el('button', { type: 'button', on: { click: openBest } }, 'Open');
@@ -113,6 +115,8 @@
     put(parts.wSlide, beta);
     parts.w.disabled = parts.wSlide.disabled = hard;
     parts.hard.checked = hard;
+    for (const field of [parts.target, parts.w]) field.removeAttribute('aria-invalid');
+    parts.said.textContent = '';
   }
 
   // "93.1 % ± 0.8": an accuracy with one standard error, both in points of a hundred.
@@ -141,7 +145,6 @@
     ].filter(Boolean).join(' · ');
   }
 
-  let drawn = '';
   function update() {
     const run = NAS.mainRun();
     const key = JSON.stringify([NAS.state.reward, run && [run.head.id, run.version, run.head.held_out], [...NAS.state.shown]]);
