@@ -40,6 +40,7 @@ class Server:
         self._hub = hub
         self._details: dict[tuple[str, int, str], Any] = {}
         self._importances: dict[str, tuple[int, Any]] = {}
+        self._process: asyncio.subprocess.Process | None = None
         # One heavy answer of a kind at a time: the machine is searching.
         self._working, self._weighing = asyncio.Lock(), asyncio.Lock()
 
@@ -123,7 +124,7 @@ class Server:
             known = self._importances.get(name)
             if known is None or known[0] != complete:
                 path = str(self._hub.watch(name).run.path)
-                found = await _apart("nas.dashboard.importances", path)
+                found = await self._apart("nas.dashboard.importances", path)
                 known = self._importances[name] = (complete, found)
         return JSONResponse(known[1])
 
@@ -134,6 +135,24 @@ class Server:
         except UserError as error:
             raise HTTPException(404, str(error)) from None
         return FileResponse(path, filename=path.name)
+
+    def dismiss(self) -> None:
+        """End every stream of events, and work that takes long."""
+        self._hub.dismiss()
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+
+    async def _apart(self, module: str, *arguments: str) -> Any:
+        """The JSON that a module of ours prints. Raises HTTPException where it fails."""
+        process = self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", module, *arguments,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        printed, said = await process.communicate()
+        if process.returncode != 0:
+            last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
+            raise HTTPException(404 if process.returncode == 2 else 500, last[0])
+        return json.loads(printed)
 
     def _name(self, request: Request) -> str:
         name = str(request.path_params["run"])
@@ -179,20 +198,3 @@ async def _refused(request: Request, error: Exception) -> Response:
 async def _failed(request: Request, error: Exception) -> Response:
     """A mistake of ours; its traceback is on the server's standard error."""
     return JSONResponse({"error": f"the server failed ({type(error).__name__})"}, 500)
-
-
-async def _apart(module: str, *arguments: str) -> Any:
-    """The JSON that a module of ours prints. Raises HTTPException where it fails."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", module, *arguments,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        printed, said = await process.communicate()
-    except asyncio.CancelledError:  # nobody waits for it any more
-        process.kill()
-        raise
-    if process.returncode != 0:
-        last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-        raise HTTPException(404 if process.returncode == 2 else 500, last[0])
-    return json.loads(printed)

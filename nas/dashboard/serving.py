@@ -24,28 +24,29 @@ def serve(runs: Sequence[Run], folder: Path | None, port: int, say: Callable[[st
     """
     hub = Hub(runs, folder)
     listening = _taken(port)
+    server = Server(hub)
     config = uvicorn.Config(
-        Server(hub).app(),
+        server.app(),
         log_level="error",
         access_log=False,
         timeout_graceful_shutdown=1,  # seconds
     )
     say(f"http://{safety.ADDRESS}:{listening.getsockname()[1]}/")
     with contextlib.suppress(KeyboardInterrupt), _stopped_by(signal.SIGTERM):
-        _Server(config, hub).run(sockets=[listening])
+        _Ending(config, server).run(sockets=[listening])
     return not hub.reading
 
 
-class _Server(uvicorn.Server):
-    """Ends the streams of events before it waits for the requests that are under way."""
+class _Ending(uvicorn.Server):
+    """Ends what takes long before it waits for the requests that are under way."""
 
-    def __init__(self, config: uvicorn.Config, hub: Hub) -> None:
+    def __init__(self, config: uvicorn.Config, server: Server) -> None:
         super().__init__(config)
-        self._hub = hub
+        self._ours = server
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End in order."""
-        self._hub.dismiss()
+        self._ours.dismiss()
         await super().shutdown(sockets)
 
 

@@ -66,12 +66,15 @@ Serve = Callable[..., AbstractContextManager[str]]
 
 
 @pytest.fixture
-def served() -> Serve:
+def served(page: Page) -> Serve:
     """Serves a run, or a folder of runs: ``with served(path) as address``."""
 
-    def serve(path: Path) -> AbstractContextManager[str]:
+    @contextmanager
+    def serve(path: Path) -> Iterator[str]:
         is_run = (path / "search.yaml").exists()
-        return serving(str(path)) if is_run else serving("--out", str(path))
+        with serving(*([str(path)] if is_run else ["--out", str(path)])) as address:
+            yield address
+            page.goto("about:blank")  # a page that is left open complains when the server ends
 
     return serve
 
@@ -118,7 +121,7 @@ class Witness:
 
 def _local(url: str) -> bool:
     parts = urlsplit(url)
-    if parts.scheme in ("data", "blob", "file"):
+    if parts.scheme in ("data", "blob", "file", "about"):
         return True
     return parts.scheme == "http" and parts.hostname == "127.0.0.1"
 
