@@ -9,11 +9,10 @@ import plotly
 
 FOLDER = Path(__file__).parent / "page"
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+FIRST = ("text.js", "model.js", "state.js", "source.js")
+"""Before Plotly, which takes long to read: the data are asked for meanwhile."""
+
 SCRIPTS = (
-    "text.js",
-    "model.js",
-    "state.js",
-    "source.js",
     "address.js",
     "plot.js",
     "canvas.js",
@@ -44,15 +43,18 @@ SCRIPTS = (
 )
 """In the order in which they are run; each adds to the one global, ``NAS``. Views make the tabs."""
 
-_MARK = "<!-- scripts -->"
+_FIRST, _REST = "<!-- first -->", "<!-- scripts -->"
 _STYLE = '<link rel="stylesheet" href="/page/style.css">'
 _PLOTLY = '<script src="/plotly.min.js"></script>'
 
 
 def index() -> str:
     """The page that loads its parts from the server."""
-    tags = "\n".join(f'<script src="/page/{name}"></script>' for name in SCRIPTS)
-    return _read("index.html").replace(_MARK, tags)
+    page = _read("index.html")
+    for mark, names in ((_FIRST, FIRST), (_REST, SCRIPTS)):
+        tags = "\n".join(f'<script src="/page/{name}"></script>' for name in names)
+        page = page.replace(mark, tags)
+    return page
 
 
 def whole(data: bytes) -> str:
