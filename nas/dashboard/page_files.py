@@ -65,7 +65,7 @@ def whole(data: bytes) -> str:
     connection.
     """
     packed = base64.b64encode(gzip.compress(data, mtime=0)).decode()
-    scripts = [PLOTLY.read_text(encoding="utf-8"), *map(_read, SCRIPTS)]
+    scripts = [*map(_read, FIRST), PLOTLY.read_text(encoding="utf-8"), *map(_read, SCRIPTS)]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
@@ -73,11 +73,10 @@ def whole(data: bytes) -> str:
     )
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     inlined = "\n".join(f"<script>{script}</script>" for script in scripts)
-    page = _read("index.html")
-    before, after = page.split(_PLOTLY)
+    before, after = _read("index.html").split(_PLOTLY)
     before = before.replace(_STYLE, f"{head}\n<style>{_read('style.css')}</style>")
     value = f'<script type="application/gzip" id="nas-data">{packed}</script>'
-    return before + value + "\n" + inlined + after.replace(_MARK, "")
+    return before.replace(_FIRST, value + "\n" + inlined) + after.replace(_REST, "")
 
 
 def _read(name: str) -> str:

@@ -1,5 +1,7 @@
 """The page in a browser: from the first trial of a search to a network in a file."""
 
+import contextlib
+import io
 import json
 import subprocess
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from nas import pareto
+from nas.cli.main import main
 from nas.rewards import Reward
 from nas.run import Run, open_run
 from tests.browser.conftest import COMMAND, Serve, environment, nas
@@ -20,7 +23,7 @@ NAME = "<img src=x onerror=alert(1)>"
 FRONT = "() => NAS.model.front(NAS.mainRun()).map((p) => [p.trial, p.accuracy, p.latency_ms])"
 POINTS = """() => document.getElementById('front-plot').data
   .filter((trace) => (trace.name || '').toLowerCase().includes('front'))
-  .map((trace) => [...trace.x].map((x, i) => [trace.y[i], x]))"""
+  .map((trace) => [...trace.x].map((x, i) => [trace.y[i], x]))"""  # per cent, milliseconds
 LOADED = "(n) => { const run = NAS.mainRun(); return run && run.progress && run.trials.size >= n; }"
 READ = """() => { const run = NAS.mainRun();
   return run && run.progress && run.progress.reading.total > 0
@@ -37,9 +40,10 @@ def forty(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 def told(*arguments: str) -> Any:
     """What a command answers with --json."""
-    ended = nas(*arguments, "--json")
-    assert ended.returncode == 0, ended.stderr
-    return json.loads(ended.stdout)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        assert main([*arguments, "--json"]) == 0
+    return json.loads(printed.getvalue())
 
 
 def front_of(run: Path, *options: str) -> list[list[Any]]:
@@ -56,8 +60,9 @@ def shows_the_front(page: Page, expected: list[list[Any]]) -> None:
     """The model's front is the command line's, and so are the marks of the plot."""
     assert page.evaluate(FRONT) == expected
     page.evaluate(SETTLED)
-    marks = [sorted(trace) for trace in page.evaluate(POINTS)]
-    assert sorted([accuracy, ms] for _, accuracy, ms in expected) in marks
+    marks = [sorted((y, x) for y, x in trace) for trace in page.evaluate(POINTS)]
+    points = sorted((100 * accuracy, ms) for _, accuracy, ms in expected)
+    assert points in [[(pytest.approx(y, rel=1e-12), x) for y, x in trace] for trace in marks]
 
 
 # A real search, from before its first trial to a file
@@ -108,7 +113,7 @@ def click_a_point(page: Page) -> int:
           const { xaxis, yaxis } = div._fullLayout;
           const box = div.getBoundingClientRect();
           return [box.left + xaxis._offset + xaxis.d2p(point.latency_ms),
-                  box.top + yaxis._offset + yaxis.d2p(point.accuracy), point.trial];
+                  box.top + yaxis._offset + yaxis.d2p(100 * point.accuracy), point.trial];
         }"""
     )
     page.mouse.move(place[0], place[1])
