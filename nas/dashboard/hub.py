@@ -94,7 +94,8 @@ class Hub:
     async def listen(self, beat_s: float = 15.0) -> AsyncIterator[str]:
         """Server-sent events from now on, a comment every `beat_s` seconds where there are none.
 
-        The first say how far each run is, by which a page sees whether it missed something. They end with the hub, and where the listener lags so far that it must load anew.
+        The first say how far each run is, by which a page sees whether it missed something. They
+        end with the hub, and where the listener lags so far that it must load anew.
         """
         queue: Messages = asyncio.Queue(_MOST_WAITING)
         listener = (asyncio.get_running_loop(), queue)

@@ -139,7 +139,7 @@ def test_the_page_names_all_of_its_parts(client: TestClient) -> None:
     page = client.get("/").text
     assert [f"/page/{name}" in page for name in (page_files.FIRST + page_files.SCRIPTS)] == [
         True
-    ] * len((page_files.FIRST + page_files.SCRIPTS))
+    ] * len(page_files.FIRST + page_files.SCRIPTS)
     assert "http://" not in page
     assert "https://" not in page
 
