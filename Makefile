@@ -43,7 +43,7 @@ check: lint types layers
 system:
 	@command -v chromium >/dev/null && ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || { \
 		apt-get update && \
-		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium postgresql; }
+		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium fonts-dejavu-core postgresql; }
 
 test-system: $(VENV)/ready-test
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m '(browser or postgres) and not slow' $(ARGS)
@@ -60,7 +60,7 @@ $(VENV)/python-ready:
 # torch alone first: its pinned version is settled before anything that would ask for another build.
 $(VENV)/ready: pyproject.toml constraints.txt | $(VENV)/python-ready
 	$(PIP) install --quiet -c constraints.txt torch
-	$(PIP) install --quiet -c constraints.txt -e .
+	$(PIP) install --quiet -c constraints.txt -e '.[all]'
 	touch $@
 
 $(VENV)/ready-test: $(VENV)/ready

@@ -94,13 +94,16 @@ class Hub:
     async def listen(self, beat_s: float = 15.0) -> AsyncIterator[str]:
         """Server-sent events from now on, a comment every `beat_s` seconds where there are none.
 
-        They end with the hub, and where the listener lags so far that it must load anew.
+        The first say how far each run is, by which a page sees whether it missed something. They
+        end with the hub, and where the listener lags so far that it must load anew.
         """
         queue: Messages = asyncio.Queue(_MOST_WAITING)
         listener = (asyncio.get_running_loop(), queue)
         self._listeners.append(listener)
         try:
             yield ": listening\n\n"
+            for name, progress in list(self._progress.items()):
+                yield _message("progress", {"run": name, "progress": progress})
             while not self._stop.is_set():
                 try:
                     message = await asyncio.wait_for(queue.get(), beat_s)
@@ -177,9 +180,13 @@ class Hub:
     def _tell(self, event: str, value: Value) -> None:
         if not self._listeners:
             return
-        message = f"event: {event}\ndata: {json.dumps(value, allow_nan=False)}\n\n"
+        message = _message(event, value)
         for loop, queue in list(self._listeners):
             _soon(loop, _put, queue, message)
+
+
+def _message(event: str, value: Value) -> str:
+    return f"event: {event}\ndata: {json.dumps(value, allow_nan=False)}\n\n"
 
 
 def _soon(loop: asyncio.AbstractEventLoop, *call: Any) -> None:

@@ -9,11 +9,10 @@ import plotly
 
 FOLDER = Path(__file__).parent / "page"
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
+FIRST = ("text.js", "model.js", "state.js", "source.js")
+"""Before Plotly, which takes long to read: the data are asked for meanwhile."""
+
 SCRIPTS = (
-    "text.js",
-    "model.js",
-    "state.js",
-    "source.js",
     "address.js",
     "plot.js",
     "canvas.js",
@@ -21,6 +20,7 @@ SCRIPTS = (
     "whatif.js",
     "marks.js",
     "front_table.js",
+    "tip.js",
     "front.js",
     "progress.js",
     "details.js",
@@ -43,15 +43,18 @@ SCRIPTS = (
 )
 """In the order in which they are run; each adds to the one global, ``NAS``. Views make the tabs."""
 
-_MARK = "<!-- scripts -->"
+_FIRST, _REST = "<!-- first -->", "<!-- scripts -->"
 _STYLE = '<link rel="stylesheet" href="/page/style.css">'
 _PLOTLY = '<script src="/plotly.min.js"></script>'
 
 
 def index() -> str:
     """The page that loads its parts from the server."""
-    tags = "\n".join(f'<script src="/page/{name}"></script>' for name in SCRIPTS)
-    return _read("index.html").replace(_MARK, tags)
+    page = _read("index.html")
+    for mark, names in ((_FIRST, FIRST), (_REST, SCRIPTS)):
+        tags = "\n".join(f'<script src="/page/{name}"></script>' for name in names)
+        page = page.replace(mark, tags)
+    return page
 
 
 def whole(data: bytes) -> str:
@@ -62,7 +65,7 @@ def whole(data: bytes) -> str:
     connection.
     """
     packed = base64.b64encode(gzip.compress(data, mtime=0)).decode()
-    scripts = [PLOTLY.read_text(encoding="utf-8"), *map(_read, SCRIPTS)]
+    scripts = [*map(_read, FIRST), PLOTLY.read_text(encoding="utf-8"), *map(_read, SCRIPTS)]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; "
@@ -70,11 +73,10 @@ def whole(data: bytes) -> str:
     )
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     inlined = "\n".join(f"<script>{script}</script>" for script in scripts)
-    page = _read("index.html")
-    before, after = page.split(_PLOTLY)
+    before, after = _read("index.html").split(_PLOTLY)
     before = before.replace(_STYLE, f"{head}\n<style>{_read('style.css')}</style>")
     value = f'<script type="application/gzip" id="nas-data">{packed}</script>'
-    return before + value + "\n" + inlined + after.replace(_MARK, "")
+    return before.replace(_FIRST, value + "\n" + inlined) + after.replace(_REST, "")
 
 
 def _read(name: str) -> str:

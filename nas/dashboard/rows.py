@@ -34,13 +34,18 @@ _TOGETHER = 500  # databases limit how many values one statement may name
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One trial. attributes: what the search recorded at its beginning and its end."""
+    """One trial. recorded: what the search wrote at its beginning and its end, JSON by name."""
 
     number: int
     state: TrialState
     begun: datetime | None
     ended: datetime | None
-    attributes: Mapping[str, Any]
+    recorded: Mapping[str, str]
+
+    @property
+    def attributes(self) -> dict[str, dict[str, Any]]:
+        """What is recorded, read anew each time: as text thousands of trials take little room."""
+        return {name: _mapping(text) for name, text in self.recorded.items()}
 
 
 class Rows:
@@ -100,15 +105,15 @@ class Rows:
         return connection.execute(wanted.order_by(_TRIALS.c.number)).mappings().all()
 
 
-def _attributes(connection: sql.Connection, trials: list[int]) -> dict[int, dict[str, Any]]:
-    found: dict[int, dict[str, Any]] = {}
+def _attributes(connection: sql.Connection, trials: list[int]) -> dict[int, dict[str, str]]:
+    found: dict[int, dict[str, str]] = {}
     for some in _parts(trials):
         wanted = sql.select(_ATTRIBUTES).where(
             _ATTRIBUTES.c.trial_id.in_(some),
             _ATTRIBUTES.c.key.in_((store.FACTS, store.STARTED)),
         )
         for trial, key, value in connection.execute(wanted):
-            found.setdefault(trial, {})[key] = _mapping(value)
+            found.setdefault(trial, {})[key] = value
     return found
 
 
@@ -125,7 +130,7 @@ def _parts(trials: list[int]) -> Iterable[list[int]]:
     return (trials[at : at + _TOGETHER] for at in range(0, len(trials), _TOGETHER))
 
 
-def _row(row: sql.RowMapping, attributes: Mapping[str, Any]) -> Row:
+def _row(row: sql.RowMapping, recorded: Mapping[str, str]) -> Row:
     state = TrialState[row["state"]]
     ended = row["datetime_complete"] if state.is_finished() else None
-    return Row(row["number"], state, row["datetime_start"], ended, attributes)
+    return Row(row["number"], state, row["datetime_start"], ended, recorded)

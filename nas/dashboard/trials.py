@@ -35,7 +35,8 @@ class Trials:
         return bare | {"state": records.STATES[row.state], "error": why}
 
     def _value(self, row: Row) -> dict[str, Any]:
-        facts, started = (row.attributes.get(name, {}) for name in (store.FACTS, store.STARTED))
+        recorded = row.attributes
+        facts, started = (recorded.get(name, {}) for name in (store.FACTS, store.STARTED))
         measured = facts.get("measurement") or {}
         architecture = facts.get("architecture") or started.get("architecture") or {}
         key = facts.get("key")
@@ -59,18 +60,21 @@ class Trials:
         value |= _latency(measured.get("exit_latency_ms"), facts.get("latency"))
         if row.state == TrialState.COMPLETE and value["reused"] is None:
             try:
-                value["p"] = self._points(row, value)
+                value["p"] = self._points(row.number, facts, value)
             except ValueError as error:  # also of answers that are too few to judge by
                 value["error"] = str(error)
         return value
 
     def record(self, row: Row) -> TrialRecord:
         """The record of a row. Raises UserError or SpaceError as `records.record` does."""
-        architecture = records.recorded_architecture(self._space, row.attributes)
-        return records.of(self._run, row.number, row.state, row.attributes, architecture)
+        recorded = row.attributes
+        architecture = records.recorded_architecture(self._space, recorded)
+        return records.of(self._run, row.number, row.state, recorded, architecture)
 
-    def _points(self, row: Row, value: Mapping[str, Any]) -> list[points.Point]:
-        measurement = records.measured(self._run, row.number, row.attributes.get(store.FACTS, {}))
+    def _points(
+        self, number: int, facts: Mapping[str, Any], value: Mapping[str, Any]
+    ) -> list[points.Point]:
+        measurement = records.measured(self._run, number, facts)
         self.held_out = measurement.held_out.images
         return points.of(measurement, value["low_ms"], value["high_ms"])
 

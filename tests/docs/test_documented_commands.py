@@ -37,7 +37,15 @@ SHORT = {
 RUN_AT_HAND = {"dashboard.md"}  # pages that take a run "digits" for granted
 KEPT = {"runtime"}  # stays where a page gives it
 EXAMPLE = {"own-space.md": "own_space", "own-device.md": "own_runtime"}
-SLOW = {"commands.md", "own-data.md", "own-device.md", "own-space.md", "python.md", "tutorial.md"}
+SLOW = {
+    "commands.md",
+    "dashboard.md",
+    "own-data.md",
+    "own-device.md",
+    "own-space.md",
+    "python.md",
+    "tutorial.md",
+}
 SHELL = set("|&;<>$*")
 
 

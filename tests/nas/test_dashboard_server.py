@@ -113,7 +113,7 @@ def guarded(answer: httpx.Response) -> None:
     [
         ("/", "text/html"),
         ("/plotly.min.js", "text/javascript"),
-        *((f"/page/{name}", "text/javascript") for name in page_files.SCRIPTS),
+        *((f"/page/{name}", "text/javascript") for name in (page_files.FIRST + page_files.SCRIPTS)),
         ("/page/style.css", "text/css"),
         ("/api/runs", "application/json"),
         (of("plain"), "application/json"),
@@ -137,9 +137,9 @@ def test_every_route_answers_get_and_head(client: TestClient, path: str, kind: s
 
 def test_the_page_names_all_of_its_parts(client: TestClient) -> None:
     page = client.get("/").text
-    assert [f"/page/{name}" in page for name in page_files.SCRIPTS] == [True] * len(
-        page_files.SCRIPTS
-    )
+    assert [f"/page/{name}" in page for name in (page_files.FIRST + page_files.SCRIPTS)] == [
+        True
+    ] * len(page_files.FIRST + page_files.SCRIPTS)
     assert "http://" not in page
     assert "https://" not in page
 

@@ -6,6 +6,7 @@
   let mounted = null; // {view, root}
   let due = false;
   let lost = false;
+  let drawnRuns = '';
   let written = null; // of a report: when it was, in seconds since the epoch
 
   function current() {
@@ -17,6 +18,7 @@
     const view = current();
     if (!mounted || mounted.view !== view) {
       const root = el('div', { id: `view-${view.id}` });
+      document.querySelectorAll('#view .js-plotly-plot').forEach((plot) => Plotly.purge(plot));
       document.getElementById('view').replaceChildren(root);
       view.mount(root);
       mounted = { view, root };
@@ -43,6 +45,9 @@
   }
 
   function drawRuns() {
+    const key = JSON.stringify([[...NAS.state.runs.keys()], [...NAS.state.shown], NAS.colour('page')]);
+    if (key === drawnRuns) return; // a chip that is made anew loses the keyboard's focus
+    drawnRuns = key;
     const chips = [...NAS.state.runs.values()].map((run) => {
       const { id } = run.head;
       const box = el('input', {
@@ -89,25 +94,39 @@
     const run = NAS.state.runs.get(id);
     if (run.loaded) return;
     run.loaded = true;
-    const found = await NAS.source.run(id);
+    await fetched(id, NAS.early(id) || NAS.source.run(id));
+  }
+
+  async function fetched(id, asked) {
+    const found = await asked;
     NAS.takeHead(found.head);
     NAS.takeTrials(id, found.trials);
     NAS.takeProgress(id, found.progress);
+    NAS.state.runs.get(id).complete = true;
     NAS.emit('data');
+  }
+
+  // What the server counts must be what is here: an event that was lost makes the run load anew.
+  function check(id, progress) {
+    const run = NAS.state.runs.get(id);
+    if (!run || !run.complete) return;
+    const counts = {};
+    for (const trial of run.trials.values()) counts[trial.state] = (counts[trial.state] || 0) + 1;
+    if (Object.entries(progress.counts).every(([state, n]) => n === (counts[state] || 0))) return;
+    run.complete = false;
+    fetched(id, NAS.source.run(id)).catch(() => (run.complete = true));
   }
 
   function takeHeads(heads) {
     heads.forEach(NAS.takeHead);
     if (NAS.state.shown.size === 0 && heads.length) {
-      const latest = heads.reduce((a, b) => (b.changed > a.changed ? b : a));
-      show(new Set([latest.id]));
+      show(new Set([NAS.latest(heads)]));
     }
   }
 
   // Show these runs; T and w go with the first one's search until the user sets others.
   function show(shown) {
-    const { target_ms, alpha, beta } = NAS.state.runs.get([...shown][0]).head;
-    const asked = { target_ms, alpha: alpha ?? -0.07, beta: beta ?? -0.07 };
+    const asked = NAS.searchedReward(NAS.state.runs.get([...shown][0]).head);
     const { asked: before, reward } = NAS.state;
     const untouched = !before || JSON.stringify(before) === JSON.stringify(reward);
     NAS.set({ shown, asked, reward: untouched ? { ...asked } : reward });
@@ -136,6 +155,7 @@
       },
       progress({ run, progress }) {
         NAS.takeProgress(run, progress);
+        check(run, progress);
         NAS.emit('data');
       },
       runs({ runs }) {
@@ -145,7 +165,7 @@
       },
     });
     written = await NAS.source.written;
-    takeHeads(await NAS.source.runs());
+    takeHeads(await NAS.first);
     showView();
     await Promise.all([...NAS.state.shown].map(load));
   }

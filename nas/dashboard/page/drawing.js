@@ -119,7 +119,9 @@
       NAS.svg('rect', { x: left, y: top, width: at.width, height: at.height, rx: 3, fill: NAS.colour('page'), stroke }),
       NAS.svg('circle', { cx: left + 9, cy: top + 9, r: 3, fill: stroke }),
       NAS.svg('path', { d: `M${left + 3},${top + 25} l9,-10 6,6 5,-5 8,9 z`, fill: stroke }),
-      written(said, at.x, top + at.height + 12, 9.5, { fill: stroke }));
+      written(said, at.x, top + at.height + 12, 9.5, {
+        fill: stroke, stroke: NAS.colour('panel'), 'stroke-width': 3, 'paint-order': 'stroke',
+      }));
   }
 
   function written(text, x, y, size, more = {}) {
@@ -128,20 +130,25 @@
     }, text);
   }
 
-  // Bold letters are the wider ones.
-  const fits = (text, size, room, bold = false) => (bold ? 0.64 : 0.57) * size * text.length <= room;
+  const ruler = document.createElement('canvas').getContext('2d');
+  const FONT = 'system-ui, "DejaVu Sans", sans-serif';
+
+  function fits(text, size, room, weight = 400) {
+    ruler.font = `${weight} ${size}px ${FONT}`;
+    return ruler.measureText(text).width <= room;
+  }
 
   // What is written on a block: lines of [text, size, weight], as many as there is room for.
   function lines(node, look, { pitch, width }) {
     const times = node.repeat > 1 ? ` ×${node.repeat}` : '';
     const kernel = node.kernel ? `${node.kernel[0]}×${node.kernel[1]}` : '';
     if (pitch >= FULL) {
-      const fitting = [12, 11, 10].find((points) => fits(look.name + times, points, width - 10, true));
+      const fitting = [12, 11, 10, 9.5].find((points) => fits(look.name + times, points, width - 13, 600));
       const name = fitting ? [look.name + times, fitting, 600] : [look.letters + times, 12, 600];
       return [name, [[kernel, node.width].filter(Boolean).join(' · '), 11, 400]];
     }
     if (pitch >= SHORT) {
-      const points = [11.5, 10].find((each) => fits(look.letters + times, each, width - 12, true)) || 9;
+      const points = [11.5, 10].find((each) => fits(look.letters + times, each, width - 12, 600)) || 9;
       return [[look.letters + times, points, 600], [kernel, 10.5, 400], [node.width, 10.5, 400]].filter((each) => each[0]);
     }
     return pitch >= LETTERS ? [[look.letters, 10, 600]] : [];
@@ -329,7 +336,7 @@
     const room = rooms(graph, places);
     const svg = NAS.svg('svg', {
       class: 'drawing', xmlns: 'http://www.w3.org/2000/svg', width, height, viewBox: `0 0 ${width} ${height}`,
-      'font-family': 'system-ui, DejaVu Sans, sans-serif', role: 'group',
+      'font-family': FONT, role: 'group',
       'aria-label': `${detail.space} network, ${graph.nodes.length} blocks, ${detail.exits.length} exits; the arrow keys go from block to block`,
     },
       NAS.patterns(prefix, NAS.colour('page')),

@@ -89,7 +89,7 @@
     const save = button('Export config', () => attempt(save, said, () => config(first)), { 'data-export': 'selected' });
     save.disabled = row === null;
     const other = second || rival(first);
-    const compare = other && button(second ? 'Compare' : 'Compare with the best other', () => {
+    const compare = other && button(second ? 'Compare' : 'Compare with best', () => {
       NAS.set({ selected: [first, other] });
       go();
     });

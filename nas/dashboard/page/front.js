@@ -3,22 +3,22 @@
 (() => {
   const { el, text, model, marks, state } = NAS;
   const REACH = { mouse: 14, pen: 18, touch: 26 }; // px within which a point is meant
-  const LINES = 14; // of decisions in what is said of a point
   const LISTED = 50; // networks of a lasso in the table
   const PAUSE_MS = 1000; // between drawings of what a search adds: the sliders stay quick
   const TAP = { px: 6, ms: 700 };
   let parts = null;
   let drawn = {};
 
+  const touch = () => matchMedia('(pointer: coarse)').matches;
+
   // ---- what is drawn --------------------------------------------------------------------------
   function layout(axis) {
     const { title, unit } = model.AXES[axis];
-    const touch = matchMedia('(pointer: coarse)').matches;
     const simulated = NAS.shownRuns().some((run) => [...run.trials.values()].some((t) => t.how === 'simulated'));
     const note = unit === 'ms' && simulated ? ', simulated' : '';
     return {
       uirevision: `${axis} ${state.log} ${[...state.shown].join()}`,
-      dragmode: touch ? false : 'zoom', // a finger on the plot scrolls the page
+      dragmode: touch() ? false : 'zoom', // a finger on the plot scrolls the page
       xaxis: { title: unit ? `${title} (${unit}${note})` : title, type: state.log ? 'log' : 'linear', exponentformat: 'SI' },
       yaxis: { title: 'Accuracy on held-out images (%)' },
       legend: { orientation: 'h', y: -0.16, x: 0 },
@@ -112,53 +112,6 @@
     parts.chosen.follow();
   }
 
-  // ---- what is said of a point ----------------------------------------------------------------
-  function ofNetwork(point) {
-    const run = state.runs.get(point.run);
-    const trial = run.trials.get(point.trial);
-    const how = marks.howOf(trial);
-    const interval = Number.isFinite(point.low_ms) ? ` (${text.figure(point.low_ms)} to ${text.ms(point.high_ms)})` : '';
-    const decisions = Object.entries(model.decisions(run, trial));
-    const lines = decisions.slice(0, LINES).map(([name, value]) => `${name} = ${text.option(value)}`);
-    return [
-      [`${point.run}, trial ${point.trial}`, trial.name].filter(Boolean).join(' · '),
-      `accuracy ${text.judged(run, point.accuracy)}`,
-      `latency ${text.ms(point.latency_ms)}${interval}, ${how}`,
-      ...(state.x === 'latency_ms' ? [] : [`${model.AXES[state.x].title} ${model.AXES[state.x].unit === 'ms' ? text.ms(point[state.x]) : text.short(point[state.x])}`]),
-      `reward ${text.figure(model.reward(point.accuracy, point.latency_ms, state.reward))}`,
-      ...lines,
-      ...(decisions.length > LINES ? [`… ${decisions.length - LINES} more`] : []),
-    ];
-  }
-
-  function ofTraining({ run, training: t }) {
-    const error = t.standard_error === null ? '' : ` ± ${(100 * t.standard_error).toFixed(1)}`;
-    return [
-      `${run}: ${t.name}`, t.epochs ? `trained ${t.epochs} epochs` : 'trained in full', `accuracy ${text.percent(t.accuracy)}${error}`,
-      `latency ${text.ms(t.latency_ms)}`, `${text.short(t.macs)} MACs, ${text.short(t.parameters)} parameters`,
-    ];
-  }
-
-  const ofPublished = ({ published: p }) =>
-    [`${p.name}, published`, `${text.short(p.macs)} MACs, ${text.short(p.parameters)} parameters`, 'accuracy not known here'];
-
-  const SAID = { network: ofNetwork, training: ofTraining, published: ofPublished };
-
-  function tell(found) {
-    const { tip, stage } = parts;
-    stage.classList.toggle('pointing', Boolean(found));
-    tip.hidden = !found;
-    if (!found) return;
-    const [title, ...rest] = SAID[found.kind](found);
-    tip.replaceChildren(el('strong', {}, title), ...rest.map((line) => el('div', {}, line)));
-    const { clientWidth: width, clientHeight: height } = stage;
-    const beside = found.px + 16 + tip.offsetWidth <= width ? found.px + 16 : found.px - 16 - tip.offsetWidth;
-    const left = Math.max(0, Math.min(beside, width - tip.offsetWidth));
-    const top = Math.max(0, Math.min(found.py - tip.offsetHeight / 2, height - tip.offsetHeight));
-    tip.style.setProperty('left', `${left}px`);
-    tip.style.setProperty('top', `${top}px`);
-  }
-
   // ---- pointer --------------------------------------------------------------------------------
   function found(event) {
     const box = parts.stage.getBoundingClientRect();
@@ -168,22 +121,20 @@
 
   // A tap is one's own to find: Plotly lays a cover over the page while a button is down.
   function watchPointer(stage) {
-    let begun = null;
-    stage.addEventListener('pointermove', (event) => tell(event.buttons ? null : found(event)));
-    stage.addEventListener('pointerleave', (event) => event.pointerType === 'mouse' && tell(null));
+    stage.addEventListener('pointermove', (event) => parts.tell(event.buttons ? null : found(event)));
+    stage.addEventListener('pointerleave', (event) => event.pointerType === 'mouse' && parts.tell(null));
     stage.addEventListener('pointerdown', (event) => {
-      begun = event.button === 0 && !event.target.closest('.modebar, .legend')
-        ? { x: event.clientX, y: event.clientY, at: event.timeStamp } : null;
+      if (event.button !== 0 || event.target.closest('.modebar, .legend')) return;
+      addEventListener('pointerup', (end) => tapped(event, end), { capture: true, once: true });
     }, true);
-    addEventListener('pointerup', (event) => {
-      if (!begun || !stage.isConnected) return;
-      const { x, y, at } = begun;
-      begun = null;
-      if (Math.hypot(event.clientX - x, event.clientY - y) > TAP.px || event.timeStamp - at > TAP.ms) return;
-      const point = found(event);
-      if (event.pointerType !== 'mouse') tell(point);
-      if (point && point.kind === 'network') NAS.select(point.run, point.trial, point.row, event.shiftKey);
-    }, true);
+  }
+
+  function tapped(begin, end) {
+    const far = Math.hypot(end.clientX - begin.clientX, end.clientY - begin.clientY);
+    if (far > TAP.px || end.timeStamp - begin.timeStamp > TAP.ms || end.pointerId !== begin.pointerId) return;
+    const point = found(end);
+    if (end.pointerType !== 'mouse') parts.tell(point);
+    if (point && point.kind === 'network') NAS.select(point.run, point.trial, point.row, end.shiftKey);
   }
 
   function selectedArea(event) {
@@ -244,8 +195,7 @@
     const canvas = el('canvas', { id: 'front-canvas', 'aria-hidden': 'true' });
     const over = el('canvas', { 'aria-hidden': 'true' });
     const plot = el('div', { id: 'front-plot', role: 'group', 'aria-label': 'Accuracy against cost of all networks; the table below holds the front' });
-    const tip = el('div', { class: 'tip', hidden: true });
-    const stage = el('div', { class: 'plot tall stage' }, canvas, plot, over, tip);
+    const stage = el('div', { class: 'plot tall stage' }, canvas, plot, over);
     const said = el('span', { class: 'bad', role: 'alert' });
     const these = exporter('these', 'Export these (.zip)', said, (line, progress) =>
       NAS.exporting.configs(parts.listed, nameOf('selected.zip'), line, progress));
@@ -257,10 +207,10 @@
     root.replaceChildren(
       el('div', { class: 'row controls' },
         el('label', { class: 'knob' }, 'Cost', axis), el('label', { class: 'knob' }, log, 'log scale'),
-        el('span', { class: 'quiet' }, 'Click a point to choose it, Shift-click to compare; box and lasso are in the plot\'s bar.')),
+        el('span', { class: 'quiet' }, `${touch() ? 'Tap' : 'Click'} a point to choose it, Shift-click to compare; box and lasso are in the plot's bar.`)),
       stage, caption, selection, exports(), frontRoom);
     drawn = { points: [] };
-    parts = { axis, log, canvas, over, plot, tip, stage, these, chosenRoom, rest, selection, caption, frontRoom, listed: [], layer: null, front: null };
+    parts = { axis, log, canvas, over, plot, stage, tell: NAS.tip(stage), these, chosenRoom, rest, selection, caption, frontRoom, listed: [], layer: null, front: null };
     watchPointer(stage);
   }
 

@@ -66,4 +66,22 @@
 
   const inlined = document.getElementById('nas-data');
   NAS.source = inlined ? report(inlined.textContent.trim()) : live;
+
+  // The run to begin with, where the address names none.
+  NAS.latest = (heads) => heads.reduce((a, b) => (b.changed > a.changed ? b : a)).id;
+
+  // What the page begins with is asked for at once, while Plotly is still being read.
+  const early = new Map();
+  NAS.first = NAS.source.runs().then((heads) => {
+    const named = new URLSearchParams(location.search).getAll('run');
+    const wanted = heads.map((head) => head.id).filter((id) => named.includes(id));
+    if (heads.length && !wanted.length) wanted.push(NAS.latest(heads));
+    for (const id of wanted) early.set(id, NAS.source.run(id));
+    return heads;
+  });
+  NAS.early = (id) => {
+    const asked = early.get(id);
+    early.delete(id);
+    return asked;
+  };
 })();
