@@ -6,7 +6,6 @@ from shlex import quote
 from typing import Any
 
 from nas.dashboard import published
-from nas.errors import UserError
 from nas.run import SETTINGS, Run
 from search_spaces.architecture import Decision
 from search_spaces.space import SearchSpace
@@ -49,21 +48,19 @@ def of(run: Run, name: str, space: SearchSpace) -> dict[str, Any]:
 
 
 def references(run: Run, space: SearchSpace) -> Iterator[dict[str, Any]]:
-    """What takes longer: image and classes, where they must be asked of the data, and references.
+    """What takes longer: the networks to compare with. In steps, each with all that is known.
 
-    In steps, each with all that is known by then; none where the run's data are no longer there.
+    None of a run that does not say what its images are, as those of before: its data, which do,
+    would take more memory than everything else here.
     """
-    try:
-        image, classes = run.shape()
-    except UserError:
+    if "image" not in run.latency:
         return
-    found: dict[str, Any] = {"image": list(image), "classes": classes}
-    yield found
+    image, classes = run.shape()
     known: list[dict[str, Any]] = []
     for network in published.networks(space, image, classes):
         known.append(network)
-        yield found
-    yield found | {"published": known, "trainings": published.trainings(run, image)}
+        yield {}
+    yield {"published": known, "trainings": published.trainings(run, image)}
 
 
 def out_option(path: Path) -> str:

@@ -1,7 +1,5 @@
 """Which decisions of a run mattered: their importances by PED-ANOVA."""
 
-import json
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,8 +7,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nas import records, store
-from nas.errors import UserError
-from nas.run import open_run
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -138,12 +134,3 @@ def _method(looked_at: int, complete: int) -> str:
         "PED-ANOVA (Watanabe et al., IJCAI 2023): how much a decision tells the best "
         f"{_BEST:.0%} of the trials from all of them{sampled}"
     )
-
-
-if __name__ == "__main__":
-    # The server asks in a process of its own: the answer takes seconds of a core, and memory.
-    try:
-        print(json.dumps(of(open_run(sys.argv[1])), allow_nan=False))
-    except UserError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(2)

@@ -1,9 +1,6 @@
 """The page and its data over HTTP, for this machine alone; see `safety`."""
 
-import asyncio
 import contextlib
-import json
-import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -22,15 +19,14 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from nas.dashboard import configs, detail, page_files, pictures, safety
+from nas.dashboard import answers, page_files, safety
 from nas.dashboard.hub import Hub
+from nas.dashboard.workshop import Workshop
 from nas.errors import UserError
-from nas.record import TrialRecord
-from nas.run import Run
 from search_spaces.errors import SpaceError
 
 MISTAKES = (UserError, SpaceError)
-_DETAILS = 64  # details kept, so that going back to a network is instant
+_KNOWN = 64  # answers about trials that are kept, so that going back to a network is instant
 
 
 class Server:
@@ -38,11 +34,9 @@ class Server:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._details: dict[tuple[str, int, str], Any] = {}
+        self._workshop = Workshop()
+        self._known: dict[tuple[str, int, str], Any] = {}
         self._importances: dict[str, tuple[int, Any]] = {}
-        self._process: asyncio.subprocess.Process | None = None
-        # One heavy answer of a kind at a time: the machine is searching.
-        self._working, self._weighing = asyncio.Lock(), asyncio.Lock()
 
     def app(self) -> ASGIApp:
         """The ASGI application; its life is the hub's."""
@@ -67,10 +61,10 @@ class Server:
             Route(trial + "/images/{exit:int}.png", self.picture),
             Mount("/page", StaticFiles(directory=page_files.FOLDER)),
         ]
-        answers: dict[Any, Any] = dict.fromkeys((*MISTAKES, HTTPException), _refused)
+        refusals: dict[Any, Any] = dict.fromkeys((*MISTAKES, HTTPException), _refused)
         inner = Starlette(
             routes=routes,
-            exception_handlers=answers | {Exception: _failed},
+            exception_handlers=refusals | {Exception: _failed},
             lifespan=lifespan,
         )
         # Around all of it: Starlette answers what fails before any middleware of its own.
@@ -95,37 +89,29 @@ class Server:
         return StreamingResponse(self._hub.listen(), media_type="text/event-stream")
 
     async def detail(self, request: Request) -> Response:
-        def found(run: Run, record: TrialRecord, latency: Any) -> Any:
-            return detail.of(run, record, latency, *run.shape())
-
-        return JSONResponse(await self._of_trial(request, found))
+        return JSONResponse(await self._of_trial(request, answers.detail))
 
     async def config(self, request: Request) -> Response:
-        row = _row(request)
-
-        def found(run: Run, record: TrialRecord, _: Any) -> Any:
-            return configs.text(run, record, row)
-
-        return Response(await self._of_trial(request, found), media_type="application/yaml")
+        text = await self._of_trial(request, answers.config, _row(request))
+        return Response(text, media_type="application/yaml")
 
     async def picture(self, request: Request) -> Response:
-        row, number = _row(request), request.path_params["exit"]
-
-        def found(run: Run, record: TrialRecord, _: Any) -> Any:
-            return pictures.leaving(run, record, row, number)
-
-        return Response(await self._of_trial(request, found), media_type="image/png")
+        """A sheet, or why there is none: images that are no longer here are no failed request."""
+        wanted = (_row(request), request.path_params["exit"])
+        try:
+            sheet = await self._of_trial(request, answers.picture, *wanted)
+        except UserError as error:
+            return JSONResponse({"error": " ".join(str(error).split())})
+        return Response(sheet, media_type="image/png")
 
     async def importances(self, request: Request) -> Response:
-        """In a process of its own: it takes seconds of a core, and memory that would stay."""
         name = self._name(request)
         complete = self._hub.complete(name)
-        async with self._weighing:
-            known = self._importances.get(name)
-            if known is None or known[0] != complete:
-                path = str(self._hub.watch(name).run.path)
-                found = await self._apart("nas.dashboard.importances", path)
-                known = self._importances[name] = (complete, found)
+        known = self._importances.get(name)
+        if known is None or known[0] != complete:
+            path = self._hub.watch(name).run.path
+            found = await self._workshop.call(answers.importance, path)
+            known = self._importances[name] = (complete, found)
         return JSONResponse(known[1])
 
     async def file(self, request: Request) -> Response:
@@ -139,20 +125,7 @@ class Server:
     def dismiss(self) -> None:
         """End every stream of events, and work that takes long."""
         self._hub.dismiss()
-        if self._process is not None and self._process.returncode is None:
-            self._process.kill()
-
-    async def _apart(self, module: str, *arguments: str) -> Any:
-        """The JSON that a module of ours prints. Raises HTTPException where it fails."""
-        process = self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", module, *arguments,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
-        printed, said = await process.communicate()
-        if process.returncode != 0:
-            last = said.decode(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-            raise HTTPException(404 if process.returncode == 2 else 500, last[0])
-        return json.loads(printed)
+        self._workshop.close()
 
     def _name(self, request: Request) -> str:
         name = str(request.path_params["run"])
@@ -160,26 +133,19 @@ class Server:
             raise HTTPException(404, f"no run {name!r} is shown here")
         return name
 
-    async def _of_trial(
-        self, request: Request, find: Callable[[Run, TrialRecord, Any], Any]
-    ) -> Any:
+    async def _of_trial(self, request: Request, find: Callable[..., Any], *arguments: Any) -> Any:
         """What `find` says of a trial, which is remembered while the trial does not change."""
         name, number = self._name(request), int(request.path_params["trial"])
         watch = self._hub.watch(name)
         state = (watch.trials.get(number) or {}).get("state")
-        key = (name, number, f"{state} {request.url.path}?{request.url.query}")
-
-        def found() -> Any:
-            record, latency = watch.record(number)
-            return find(watch.run, record, latency)
-
-        async with self._working:
-            if key not in self._details:
-                value = await run_in_threadpool(found)
-                while len(self._details) >= _DETAILS:
-                    self._details.pop(next(iter(self._details)))
-                self._details[key] = value
-            return self._details[key]
+        key = (name, number, f"{state} {find.__name__} {arguments}")
+        if key not in self._known:
+            found = await self._workshop.call(find, watch.run.path, number, *arguments)
+            while len(self._known) >= _KNOWN:
+                self._known.pop(next(iter(self._known)))
+            self._known[key] = found
+            return found
+        return self._known[key]
 
 
 def _row(request: Request) -> int | None:

@@ -23,6 +23,7 @@
     config: async (id, n, row) => (await get(`${of(id)}/trials/${n}/config${policy(row)}`)).text(),
     picture: async (id, n, exit, row) => {
       const answer = await get(`${of(id)}/trials/${n}/images/${exit}.png${policy(row)}`);
+      if (answer.headers.get('content-type') !== 'image/png') throw new Error((await answer.json()).error);
       return URL.createObjectURL(await answer.blob());
     },
     importances: async (id) => (await get(`${of(id)}/importances`)).json(),

@@ -1,0 +1,67 @@
+"""One process beside the server for answers that take torch, data or seconds.
+
+The server stays small and quick while it works, and its memory is free again when nobody has
+asked for a while.
+"""
+
+import asyncio
+import multiprocessing
+import signal
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from nas.errors import UserError
+
+IDLE_S = 120.0
+
+
+class Workshop:
+    """Calls functions in a process that is started when it is needed; one call at a time.
+
+    Made and used in one event loop.
+    """
+
+    def __init__(self, idle_s: float = IDLE_S) -> None:
+        self._idle_s = idle_s
+        self._pool: ProcessPoolExecutor | None = None
+        self._closing: asyncio.TimerHandle | None = None
+        self._calls = 0
+
+    async def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What the function (of a module) returns; raises what it raises.
+
+        Raises UserError where its process was ended, by the system for want of memory perhaps.
+        """
+        loop = asyncio.get_running_loop()
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
+        self._pool = self._pool or ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), _leave_signals
+        )
+        self._calls += 1
+        try:
+            return await loop.run_in_executor(self._pool, function, *arguments)
+        except BrokenProcessPool:
+            self._pool = None
+            raise UserError("the process that works on this was ended; try again") from None
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._closing = loop.call_later(self._idle_s, self.close)
+
+    def close(self) -> None:
+        """End the process at once, also amid a call."""
+        if self._pool is None:
+            return
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = None
+        for child in multiprocessing.active_children():
+            child.terminate()
+
+
+def _leave_signals() -> None:
+    """Ctrl-C reaches all processes of a terminal; the server ends this one."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
