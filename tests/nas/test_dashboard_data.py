@@ -160,7 +160,7 @@ def test_a_choice_beyond_the_options_is_told_as_it_is(searched: Run) -> None:
     name = next(d.name for d in searched.space().decisions if d.name.endswith("channels"))
     facts = {"architecture": {"decisions": {name: 17}}}
     (trial,) = kept(searched, [("COMPLETE", facts)])
-    assert {"v": 17} in trial["c"]
+    assert {"v": 17} in trial["c"], trial["error"]
 
 
 def test_a_trial_that_runs_has_begun_and_no_more(copied: Run) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from optuna.trial import TrialState
 
-from nas.dashboard.rows import Row, _mapping
+from nas.dashboard.rows import Row
 from nas.dashboard.trials import Trials
 from nas.dashboard.watch import Watch
 from nas.run import Run
@@ -33,9 +33,7 @@ def kept(run: Run, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[s
 
     trials = Trials(run, run.space(), {})
     return [
-        trials.value(
-            Row(number, TrialState[state], None, None, {FACTS: _mapping(json.dumps(facts))})
-        )
+        trials.value(Row(number, TrialState[state], None, None, {FACTS: json.dumps(facts)}))
         for number, (state, facts) in enumerate(rows)
     ]
 
