@@ -196,8 +196,6 @@ def test_a_hostile_name_is_but_a_name(client: TestClient) -> None:
         of("plain") + "/trials/-1",
         of("plain") + "/trials/x",
         of("plain") + "/trials/0/config?policy=9999",
-        of("plain") + "/trials/0/images/1.png",  # made-up answers belong to no images
-        of("plain") + "/trials/0/images/77.png",
         of("plain") + "/trials/2/config?policy=0",
         of("plain") + "/files/nothing",
         of("plain") + "/files/",
@@ -262,14 +260,24 @@ def test_nothing_but_reading_is_allowed(client: TestClient, method: str, path: s
     guarded(answer)
 
 
+@pytest.mark.parametrize("sheet", ["1.png", "77.png"])
+def test_images_that_are_not_there_are_a_line_and_no_failed_request(
+    client: TestClient, sheet: str
+) -> None:
+    answer = client.get(of("plain") + f"/trials/0/images/{sheet}")  # made-up answers have none
+    guarded(answer)
+    assert answer.status_code == 200
+    assert "\n" not in strict(answer)["error"]
+
+
 def test_a_mistake_of_ours_is_guarded_too(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*given: Any) -> None:
         raise ZeroDivisionError("ours, with <secrets>")
 
-    monkeypatch.setattr("nas.dashboard.server.configs.text", broken)
-    answer = client.get(of("plain") + "/trials/1/config?policy=2")
+    monkeypatch.setattr("nas.dashboard.hub.Hub.document", broken)
+    answer = client.get(of("plain"))
     assert answer.status_code == 500
     assert "secrets" not in strict(answer)["error"]
     guarded(answer)

@@ -1,5 +1,6 @@
 """A run as the page is told of it, for several tests."""
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,8 +30,6 @@ def whole(run: Run) -> dict[str, Any]:
 
 def kept(run: Run, rows: Sequence[tuple[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """Trials of made-up states and facts."""
-    import json
-
     trials = Trials(run, run.space(), {})
     return [
         trials.value(Row(number, TrialState[state], None, None, {FACTS: json.dumps(facts)}))

@@ -86,6 +86,8 @@
       if (error) said.push(error);
     }
     if (written) said.push(`report of ${new Date(1000 * written).toLocaleString()}`);
+    const refused = Object.entries(NAS.source.refused || {});
+    if (refused.length) said.push(`not shown: ${refused.map(([name, why]) => `${name} (${why})`).join(', ')}`);
     if (lost) said.push('the server does not answer: shown is what was last known');
     document.getElementById('status').textContent = said.join(' · ');
   }

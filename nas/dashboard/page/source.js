@@ -17,7 +17,12 @@
 
   const live = {
     live: true,
-    runs: async () => (await (await get('/api/runs')).json()).runs,
+    // The heads of all runs; `refused`: those that cannot be shown, and why, by name.
+    runs: async () => {
+      const { runs, refused } = await (await get('/api/runs')).json();
+      live.refused = refused;
+      return runs;
+    },
     run: async (id) => (await get(of(id))).json(),
     detail: async (id, n) => (await get(`${of(id)}/trials/${n}`)).json(),
     config: async (id, n, row) => (await get(`${of(id)}/trials/${n}/config${policy(row)}`)).text(),

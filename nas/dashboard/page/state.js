@@ -65,7 +65,11 @@
   NAS.takeTrials = (id, trials) => {
     const run = NAS.state.runs.get(id);
     if (!run) return;
-    for (const trial of trials) run.trials.set(trial.n, trial);
+    for (const trial of trials) {
+      // A document that was asked for earlier may come after the event that tells of a trial's end.
+      const late = trial.state === 'running' && (run.trials.get(trial.n) || trial).state !== 'running';
+      if (!late) run.trials.set(trial.n, trial);
+    }
     run.version += 1;
   };
   NAS.takeProgress = (id, progress) => {
