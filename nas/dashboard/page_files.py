@@ -10,7 +10,8 @@ import plotly
 FOLDER = Path(__file__).parent / "page"
 PLOTLY = Path(plotly.__file__).parent / "package_data" / "plotly.min.js"
 FIRST = ("text.js", "model.js", "state.js", "source.js")
-"""Before Plotly, which takes long to read: the data are asked for meanwhile."""
+PREVIEW = "preview.js"
+"""Of the server's page alone: a first picture of the data, while the browser reads Plotly."""
 
 SCRIPTS = (
     "address.js",
@@ -43,18 +44,23 @@ SCRIPTS = (
 )
 """In the order in which they are run; each adds to the one global, ``NAS``. Views make the tabs."""
 
-_FIRST, _REST = "<!-- first -->", "<!-- scripts -->"
-_STYLE = '<link rel="stylesheet" href="/page/style.css">'
-_PLOTLY = '<script src="/plotly.min.js"></script>'
+_MARK = "<!-- scripts -->"
+_BEGIN, _END = '<link rel="stylesheet"', "</head>"
 
 
 def index() -> str:
-    """The page that loads its parts from the server."""
-    page = _read("index.html")
-    for mark, names in ((_FIRST, FIRST), (_REST, SCRIPTS)):
-        tags = "\n".join(f'<script src="/page/{name}"></script>' for name in names)
-        page = page.replace(mark, tags)
-    return page
+    """The page that loads its parts from the server: `first`, which then asks for the others."""
+    return _read("index.html").replace(_MARK, '<script src="/page/first.js"></script>')
+
+
+def first() -> str:
+    """The scripts that need no Plotly, as one."""
+    return "\n".join(map(_read, (*FIRST, PREVIEW)))
+
+
+def rest() -> str:
+    """The scripts that need it, as one."""
+    return "\n".join(map(_read, SCRIPTS))
 
 
 def whole(data: bytes) -> str:
@@ -73,10 +79,12 @@ def whole(data: bytes) -> str:
     )
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
     inlined = "\n".join(f"<script>{script}</script>" for script in scripts)
-    before, after = _read("index.html").split(_PLOTLY)
-    before = before.replace(_STYLE, f"{head}\n<style>{_read('style.css')}</style>")
+    page = _read("index.html")
+    links = page[page.index(_BEGIN) : page.index(_END)]
     value = f'<script type="application/gzip" id="nas-data">{packed}</script>'
-    return before.replace(_FIRST, value + "\n" + inlined) + after.replace(_REST, "")
+    return page.replace(links, f"{head}\n<style>{_read('style.css')}</style>\n").replace(
+        _MARK, f"{value}\n{inlined}"
+    )
 
 
 def _read(name: str) -> str:

@@ -59,6 +59,8 @@ class Server:
             Route(trial, self.detail),
             Route(trial + "/config", self.config),
             Route(trial + "/images/{exit:int}.png", self.picture),
+            Route("/page/first.js", self.first),
+            Route("/page/rest.js", self.rest),
             Mount("/page", StaticFiles(directory=page_files.FOLDER)),
         ]
         refusals: dict[Any, Any] = dict.fromkeys((*MISTAKES, HTTPException), _refused)
@@ -72,6 +74,12 @@ class Server:
 
     async def index(self, request: Request) -> Response:
         return HTMLResponse(page_files.index())
+
+    async def first(self, request: Request) -> Response:
+        return Response(page_files.first(), media_type="text/javascript")
+
+    async def rest(self, request: Request) -> Response:
+        return Response(page_files.rest(), media_type="text/javascript")
 
     async def plotly(self, request: Request) -> Response:
         return FileResponse(page_files.PLOTLY)

@@ -85,6 +85,7 @@
     for (const id of wanted) early.set(id, NAS.source.run(id));
     return heads;
   });
+  NAS.awaited = (id) => early.get(id);
   NAS.early = (id) => {
     const asked = early.get(id);
     early.delete(id);
