@@ -4,9 +4,10 @@ Run: OMP_NUM_THREADS=1 python -m benchmarks.dashboard [--trials 5000 | --run PAT
 (the run is simulated, half an hour for 5,000 trials on one core; --run takes one that is there)
 
 Starts ``nas dashboard`` and, once it has read all trials, opens the page in Chromium so many times:
-from the opening of the address to the first picture of all points, to the plot that answers (Plotly's),
-from a step of the target's slider to the frame that shows it. Also: the largest memory of the
-server (VmHWM) and the size of the report. Needs Chromium (``make system``) and the test extra.
+from the opening of the address to the first picture of all points, and to the plot that answers
+(Plotly's); from a step of the target's slider to the frame that shows it. Also: the largest memory
+of the server (VmHWM) and the size of the report. Needs Chromium (``make system``) and the extra
+``test``.
 """
 
 import argparse

@@ -62,13 +62,6 @@ def of(
     }
 
 
-def published(
-    architecture: "Architecture", image: "Image | None", classes: int | None, name: str
-) -> dict[str, Any]:
-    """Return what can be said of a network of the literature: nothing that takes training."""
-    return _network(architecture, image, classes, None) | {"text": name}
-
-
 def _network(
     architecture: "Architecture",
     image: "Image | None",

@@ -100,16 +100,6 @@ def test_a_trial_of_which_nothing_is_known_is_refused(run: Run) -> None:
         detail.of(run, TrialRecord(9, "running", None), None, IMAGE, CLASSES)
 
 
-def test_a_published_network_has_the_keys_of_a_trial(run: Run, record: TrialRecord) -> None:
-    msd = plugins.space("msd")
-    network = msd.published["msdnet-cifar-batch-4"]
-    found = detail.published(network, (3, 32, 32), 10, "msdnet-cifar-batch-4")
-    whole = costs(msd.blocks(network, (3, 32, 32), 10))
-    assert found.keys() == detail.of(run, record, None, IMAGE, CLASSES).keys()
-    assert found["text"] == "msdnet-cifar-batch-4" and found["trial"] is None
-    assert [each["macs"] for each in found["exits"]] == list(whole.lazy_macs)
-
-
 # The config ---------------------------------------------------------------------------------------
 
 

@@ -189,7 +189,7 @@
     for (const name of ['importances', 'reward', 'accuracy', 'latency_ms', 'macs', 'again']) parts[name] = el('div', { class: 'plot' });
     parts.importances.classList.add('tall');
     for (const name of ['method', 'about', 'latencyNote', 'againNote']) parts[name] = el('p', { class: 'quiet' });
-    parts.counts = el('div', { class: 'scroll' });
+    parts.counts = el('div', { class: 'scroll effects' });
     parts.target = el('select', { 'aria-label': 'Importance for', on: { change: (event) => { target = event.target.value; update(); } } },
       Object.entries(TARGETS).map(([name, title]) => el('option', { value: name, selected: name === target }, `for the ${title}`)));
     parts.decision = el('select', { 'aria-label': 'Decision', on: { change: (event) => choose(event.target.value) } });

@@ -137,7 +137,7 @@
         el('td', { class: 'figure' }, best ? text.percent(best.accuracy) : '–'), el('td', { class: 'figure' }, best ? text.ms(best.latency_ms) : '–'));
     });
     const heads = ['complete', 'running', 'pruned', 'failed', 'reused', 'asked for', 'best reward', 'its accuracy', 'its latency'];
-    parts.counts.replaceChildren(el('table', {},
+    parts.counts.replaceChildren(el('table', { class: 'counts-table' },
       el('thead', {}, el('tr', {}, el('th', {}, 'run'), el('th', {}, 'controller'), heads.map((name) => el('th', { class: 'figure' }, name)))),
       el('tbody', {}, rows)));
   }
