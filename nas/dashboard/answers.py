@@ -11,6 +11,13 @@ from nas.dashboard.watch import Watch
 from nas.run import open_run
 
 
+def ready() -> None:
+    """Import what most of the others need."""
+    from nas.dashboard import configs, detail, pictures
+
+    assert configs and detail and pictures
+
+
 def detail(path: Path, trial: int) -> dict[str, Any]:
     """One trial in full. Raises UserError or SpaceError."""
     from nas.dashboard import detail as details

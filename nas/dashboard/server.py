@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -73,7 +74,9 @@ class Server:
         return safety.Guarded(inner)
 
     async def index(self, request: Request) -> Response:
-        return HTMLResponse(page_files.index())
+        # Whoever opens the page will look at networks, for which torch takes seconds to import.
+        warm = BackgroundTask(self._workshop.warm, answers.ready)
+        return HTMLResponse(page_files.index(), background=warm)
 
     async def first(self, request: Request) -> Response:
         return Response(page_files.first(), media_type="text/javascript")

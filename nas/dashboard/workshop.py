@@ -5,6 +5,7 @@ asked for a while.
 """
 
 import asyncio
+import contextlib
 import multiprocessing
 import signal
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from typing import Any
 
 from nas.errors import UserError
 
-IDLE_S = 120.0
+IDLE_S = 600.0
 
 
 class Workshop:
@@ -51,6 +52,12 @@ class Workshop:
             self._calls -= 1
             if not self._calls:
                 self._closing = loop.call_later(self._idle_s, self.close)
+
+    async def warm(self, function: Callable[..., Any]) -> None:
+        """Have the process ready for a call to come, by calling what imports all it needs."""
+        if self._pool is None:
+            with contextlib.suppress(UserError):
+                await self.call(function)
 
     def close(self) -> None:
         """End the process at once, also amid a call."""

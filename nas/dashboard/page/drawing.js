@@ -207,6 +207,7 @@
     const under = carried(exit, share).map(([text, weight]) => [beside ? text : text.replace(' leave', ''), weight]);
     const shown = under.filter(([text]) => beside || fits(text, 10, room));
     const filled = (share || 0) * (at.height - 2);
+    const halo = { stroke: NAS.colour('panel'), 'stroke-width': 4, 'paint-order': 'stroke' }; // lines pass behind
     return NAS.svg('g', {
       class: 'block door', 'data-id': node.id, 'data-exit': exit.exit, role: 'img', tabindex: -1, 'aria-label': said(exit, share, node),
     },
@@ -220,8 +221,8 @@
       at.width >= 14 && NAS.svg('circle', { cx: left + at.width - 4.5, cy: at.y + 8, r: 1.5, fill: NAS.colour('text') }),
       at.width >= 8 && written(exit.exit, at.x, at.y + 1, at.width >= 14 ? 11 : 9, { 'font-weight': 700 }),
       shown.map(([text, weight], i) => beside
-        ? written(text, left + at.width + 5, top + 8 + 13 * i, fits(text, 11, size.pitch - 32) ? 11 : 9.5, { 'text-anchor': 'start', 'font-weight': weight })
-        : written(text, at.x, top + at.height + 13 + 13 * i, 10, { 'font-weight': weight })));
+        ? written(text, left + at.width + 5, top + 8 + 13 * i, fits(text, 11, size.pitch - 32) ? 11 : 9.5, { 'text-anchor': 'start', 'font-weight': weight, ...halo })
+        : written(text, at.x, top + at.height + 13 + 13 * i, 10, { 'font-weight': weight, ...halo })));
   }
 
   // Free pixels around the middle of a door: up to half way to its neighbours in the lane.

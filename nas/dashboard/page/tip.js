@@ -2,24 +2,33 @@
 // What is said of a point of the front, beside it; all of it as text.
 (() => {
   const { el, text, model, marks, state } = NAS;
-  const LINES = 14; // of decisions
+  const LINES = 12; // of decisions, those of a block together
   const FEW_LINES = 5; // on a narrow screen
+
+  // One line for the decisions of each block ("block1: op mbconv6, kernel 3"), one for the others.
+  function inLines(decisions) {
+    const groups = new Map();
+    for (const [name, value] of Object.entries(decisions)) {
+      const [, block, own] = name.match(/^([^.]*)\.(.*)$/) || [null, '', name];
+      groups.set(block, [...(groups.get(block) || []), `${own} ${text.option(value)}`]);
+    }
+    return [...groups].map(([block, said]) => (block ? `${block}: ` : '') + said.join(', '));
+  }
 
   function ofNetwork(point, room) {
     const run = state.runs.get(point.run);
     const trial = run.trials.get(point.trial);
     const how = marks.howOf(trial);
     const interval = Number.isFinite(point.low_ms) ? ` (${text.figure(point.low_ms)} to ${text.ms(point.high_ms)})` : '';
-    const decisions = Object.entries(model.decisions(run, trial));
-    const lines = decisions.slice(0, room).map(([name, value]) => `${name} = ${text.option(value)}`);
+    const lines = inLines(model.decisions(run, trial));
     return [
       [`${point.run}, trial ${point.trial}`, trial.name].filter(Boolean).join(' · '),
       `accuracy ${text.judged(run, point.accuracy)}`,
       `latency ${text.ms(point.latency_ms)}${interval}, ${how}`,
       ...(state.x === 'latency_ms' ? [] : [`${model.AXES[state.x].title} ${model.AXES[state.x].unit === 'ms' ? text.ms(point[state.x]) : text.short(point[state.x])}`]),
       `reward ${text.figure(model.reward(point.accuracy, point.latency_ms, state.reward))}`,
-      ...lines,
-      ...(decisions.length > room ? [`… ${decisions.length - room} more`] : []),
+      ...lines.slice(0, room),
+      ...(lines.length > room ? [`… ${lines.length - room} more`] : []),
     ];
   }
 
