@@ -87,8 +87,8 @@
     root.replaceChildren(
       el('div', { class: 'row knobs' },
         el('span', { class: 'knob', title: 'ACC · (LAT / T)^w: what the search maximises' },
-          el('span', {}, 'T'), made.slide, made.target, 'ms'),
-        el('span', { class: 'knob' }, el('span', {}, 'w'), made.wSlide, made.w),
+          el('span', {}, 'Target T'), made.slide, made.target, 'ms'),
+        el('span', { class: 'knob' }, el('span', {}, 'Exponent w'), made.wSlide, made.w),
         el('label', { class: 'knob', title: 'T is a limit: no gain below it, and reward falls as 1 / latency above it' },
           made.hard, 'hard limit'),
         asSearched),
