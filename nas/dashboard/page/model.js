@@ -139,11 +139,11 @@
 
   // What keeps the runs of one plot from being compared, in words.
   function incomparable(runs, timed = true) {
-    const differ = (of) => new Set(runs.map(({ head }) => JSON.stringify(of(head)))).size > 1;
+    // What an older run does not say of itself is no difference.
+    const differ = (fact) => new Set(runs.map(({ head }) => head[fact]).filter(Boolean).map((x) => JSON.stringify(x))).size > 1;
     return [
-      differ((head) => [head.data, head.image]) && 'accuracies are of different data',
-      timed && differ((head) => [head.device, head.runtime, head.conditions])
-        && 'latencies are of different devices, runtimes or conditions',
+      ['data', 'image'].some(differ) && 'accuracies are of different data',
+      timed && ['device', 'runtime', 'conditions'].some(differ) && 'latencies are of different devices, runtimes or conditions',
     ].filter(Boolean);
   }
 
