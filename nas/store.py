@@ -7,7 +7,6 @@ database wins.
 """
 
 import contextlib
-import json
 import re
 import sqlite3
 import warnings
@@ -168,24 +167,6 @@ def read(url: str, study_name: str) -> list[FrozenTrial]:
     finally:
         storage.engine.dispose()
     return trials
-
-
-def complete_facts(url: str, study_name: str) -> dict[int, dict[str, Any]]:
-    """The facts of complete trials by number, in one query: many times faster than `read`."""
-    from sqlalchemy import text
-
-    storage = _storage(url, reading=True)
-    study_id = _study_id(storage, study_name, None)
-    query = text(
-        "SELECT trials.number, facts.value_json FROM trials "
-        "JOIN trial_user_attributes AS facts ON facts.trial_id = trials.trial_id "
-        "WHERE trials.study_id = :study AND trials.state = 'COMPLETE' AND facts.key = :facts "
-        "ORDER BY trials.number"
-    )
-    with storage.engine.connect() as connection:
-        rows = connection.execute(query, {"study": study_id, "facts": FACTS}).all()
-    storage.engine.dispose()
-    return {int(number): json.loads(facts) for number, facts in rows}
 
 
 def holds(url: str, study_name: str) -> bool:

@@ -6,7 +6,7 @@ from shlex import quote
 from typing import Any
 
 from nas.dashboard import published
-from nas.run import SETTINGS, Run
+from nas.run import LATENCY, SETTINGS, Run
 from search_spaces.architecture import Decision
 from search_spaces.space import SearchSpace
 
@@ -39,6 +39,7 @@ def of(run: Run, name: str, space: SearchSpace) -> dict[str, Any]:
         "trials_asked": settings.trials,
         "epochs": settings.epochs,
         "seed": settings.seed,
+        "made": (run.path / LATENCY).stat().st_mtime,
         "changed": (run.path / SETTINGS).stat().st_mtime,
         "out": out_option(run.path),
         "decisions": [_decision(each) for each in space.decisions],

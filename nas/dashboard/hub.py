@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 from nas.dashboard.watch import Watch
 from nas.errors import UserError
-from nas.run import SETTINGS, Run, open_run
+from nas.run import LATENCY, SETTINGS, Run, open_run
 from search_spaces.errors import SpaceError
 
 Value = dict[str, Any]
@@ -129,11 +129,11 @@ class Hub:
         while looks:  # a part of each in turn: a small run need not wait for a large one
             for name, look in list(looks.items()):
                 watch, part = self._watches[name], next(look, None)
+                self._tell_head(name, watch)
                 if part is None:
                     del looks[name]
                 else:
                     self._tell("trials", {"run": name, "trials": part})
-                    self._tell_head(name, watch)
                 self._tell_progress(name, watch, now())
                 yield
         for name, watch in self._watches.items():
@@ -163,6 +163,8 @@ class Hub:
                 watch = self._add(open_run(path))
             except (UserError, SpaceError, OSError) as error:
                 self.refused[path.name] = str(error)  # it may still be on its way
+            except LookupError as error:
+                self.refused[path.name] = f"{path / LATENCY} is damaged ({error!r})"
             else:
                 self.refused.pop(path.name, None)
                 self._tell_head(watch.name, watch)

@@ -1,12 +1,15 @@
 """Which decisions of a run mattered: their importances by PED-ANOVA."""
 
+import contextlib
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from optuna.trial import TrialState
 
 from nas import records, store
+from nas.dashboard.rows import Rows
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -35,7 +38,7 @@ def of(run: "Run") -> dict[str, Any]:
     Raises:
         UserError: the run's record is missing or damaged.
     """
-    facts = store.complete_facts(run.storage_url, run.name)
+    facts = _facts(run)
     # A reused measurement would count one network twice.
     numbers = [n for n, each in facts.items() if each.get("reused_from") is None]
     chosen = _sample(numbers)
@@ -54,6 +57,16 @@ def of(run: "Run") -> dict[str, Any]:
     if not any(found["targets"].values()):
         found["error"] = "all trials reached the same, so nothing tells their decisions apart"
     return found
+
+
+def _facts(run: "Run") -> dict[int, dict[str, Any]]:
+    """What is recorded of complete trials, by their number."""
+    with contextlib.closing(Rows(run.storage_url, run.name)) as rows:
+        return {
+            row.number: row.attributes.get(store.FACTS, {})
+            for row in rows.changed()
+            if row.state == TrialState.COMPLETE
+        }
 
 
 def ranked(

@@ -15,6 +15,7 @@ from nas import atomic
 from nas.dashboard import configs, detail, importances, page_files, pictures
 from nas.dashboard.watch import Watch
 from nas.errors import UserError
+from nas.objective import DIRECTIONS
 from nas.pareto import front
 from nas.record import TrialRecord
 from nas.run import Run
@@ -128,10 +129,17 @@ def _ranked(watch: Watch) -> tuple[list[int], dict[int, list[int]]]:
     """Trials, those of the front first and the best by the reward first; rows on the front."""
     trials = {n: trial for n, trial in watch.trials.items() if trial["p"]}
     points = [(n, point) for n, trial in sorted(trials.items()) for point in trial["p"]]
-    values = [(point[1], point[2]) for _, point in points]
+    facts = [
+        {"accuracy": point[1], "latency_ms": point[2], "parameters": trials[n]["params"]}
+        for n, point in points
+    ]
+    kept: set[int] = set()
+    # The page opens with accuracy and latency, whatever the run optimises.
+    for plane in {watch.run.objective().plane, ("accuracy", "latency_ms")}:
+        values = [tuple(known[fact] for fact in plane) for known in facts]
+        kept.update(front(values, tuple(DIRECTIONS[fact] for fact in plane)))
     standing: dict[int, list[int]] = {}
-    for at in front(values, ("maximize", "minimize")):
-        number, point = points[at]
+    for number, point in (points[at] for at in sorted(kept)):
         standing.setdefault(number, []).append(point[0])
     reward = watch.run.reward()
     best = {n: max(reward(p[1], p[2]) for p in trial["p"]) for n, trial in trials.items()}

@@ -37,7 +37,7 @@ class Server:
         self._hub = hub
         self._workshop = Workshop()
         self._known: dict[tuple[str, int, str], Any] = {}
-        self._importances: dict[str, tuple[int, Any]] = {}
+        self._importances: dict[str, tuple[tuple[float, int], Any]] = {}
 
     def app(self) -> ASGIApp:
         """The ASGI application; its life is the hub's."""
@@ -117,12 +117,12 @@ class Server:
 
     async def importances(self, request: Request) -> Response:
         name = self._name(request)
-        complete = self._hub.complete(name)
+        watch = self._hub.watch(name)
+        state = (watch.head["made"], self._hub.complete(name))
         known = self._importances.get(name)
-        if known is None or known[0] != complete:
-            path = self._hub.watch(name).run.path
-            found = await self._workshop.call(answers.importance, path)
-            known = self._importances[name] = (complete, found)
+        if known is None or known[0] != state:
+            found = await self._workshop.call(answers.importance, watch.run.path)
+            known = self._importances[name] = (state, found)
         return JSONResponse(known[1])
 
     async def file(self, request: Request) -> Response:
@@ -149,7 +149,7 @@ class Server:
         name, number = self._name(request), int(request.path_params["trial"])
         watch = self._hub.watch(name)
         state = (watch.trials.get(number) or {}).get("state")
-        key = (name, number, f"{state} {find.__name__} {arguments}")
+        key = (name, number, f"{watch.head['made']} {state} {find.__name__} {arguments}")
         if key not in self._known:
             found = await self._workshop.call(find, watch.run.path, number, *arguments)
             while len(self._known) >= _KNOWN:

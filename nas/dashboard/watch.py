@@ -4,6 +4,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from nas import live, store
@@ -13,7 +14,8 @@ from nas.dashboard.trials import Trials
 from nas.errors import UserError
 from nas.record import TrialRecord
 from nas.results import STATES
-from nas.run import Run
+from nas.run import LATENCY, SETTINGS, Run, open_run
+from search_spaces.errors import SpaceError
 
 Value = dict[str, Any]
 _PART_S = 0.25  # how long trials are gathered before they are handed on
@@ -27,9 +29,14 @@ class Watch:
     """
 
     def __init__(self, run: Run, name: str) -> None:
-        self.run, self.name = run, name
+        self.name = name
+        self._stamps = _stamps(run)
+        self._begin(run)
+
+    def _begin(self, run: Run) -> None:
+        self.run = run
         self._space = run.space()
-        self.head: Value = head.of(run, name, self._space)
+        self.head: Value = head.of(run, self.name, self._space)
         self.trials: dict[int, Value] = {}
         self._values = Trials(run, self._space, published.names(self._space))
         self._rows = Rows(run.storage_url, run.name)
@@ -40,8 +47,9 @@ class Watch:
     def look(self, clock: Callable[[], float] = time.monotonic) -> Iterator[list[Value]]:
         """The trials that changed since the last look, in parts as they are read."""
         try:
+            self._follow()
             changed, self.error = self._rows.changed(), None
-        except UserError as error:
+        except (UserError, SpaceError) as error:
             changed, self.error = [], str(error)
         self.read = len(self.trials)
         self.total = self.read + sum(row.number not in self.trials for row in changed)
@@ -102,6 +110,20 @@ class Watch:
         """Let the run's database go."""
         self._rows.close()
 
+    def _follow(self) -> None:
+        """Take up other settings of a run that was resumed, and all of one made in its place."""
+        stamps = _stamps(self.run)
+        if stamps == self._stamps or None in stamps:  # of a run that is gone, its trials tell
+            return
+        run = open_run(self.run.path)
+        if stamps[0] != self._stamps[0]:
+            self._rows.close()
+            self._begin(run)
+        else:
+            kept = {fact: self.head[fact] for fact in ("held_out", "published", "trainings")}
+            self.run, self.head = run, head.of(run, self.name, self._space) | kept
+        self._stamps = stamps
+
     def _value(self, row: Row) -> Value:
         value = self._values.value(row)
         self.read += row.number not in self.trials
@@ -119,6 +141,18 @@ class Watch:
             return "empty"
         ended = sum(states.values()) - states["running"] - states["pruned"]
         return "finished" if ended >= self.run.settings.trials else "stopped"
+
+
+def _stamps(run: Run) -> tuple[int | None, int | None]:
+    """When the run was made and when its settings were last written, in nanoseconds."""
+    return _written(run.path / LATENCY), _written(run.path / SETTINGS)
+
+
+def _written(path: Path) -> int | None:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _running(moment: live.Moment) -> list[Value]:

@@ -7,7 +7,9 @@ asked for a while.
 import asyncio
 import contextlib
 import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -39,14 +41,15 @@ class Workshop:
         if self._closing is not None:
             self._closing.cancel()
             self._closing = None
-        self._pool = self._pool or ProcessPoolExecutor(
-            1, multiprocessing.get_context("spawn"), _leave_signals
+        pool = self._pool = self._pool or ProcessPoolExecutor(
+            1, multiprocessing.get_context("spawn"), _belong
         )
         self._calls += 1
         try:
-            return await loop.run_in_executor(self._pool, function, *arguments)
+            return await loop.run_in_executor(pool, function, *arguments)
         except BrokenProcessPool:
-            self._pool = None
+            if self._pool is pool:  # else another call has already begun anew
+                self._pool = None
             raise UserError("the process that works on this was ended; try again") from None
         finally:
             self._calls -= 1
@@ -69,6 +72,14 @@ class Workshop:
             child.terminate()
 
 
-def _leave_signals() -> None:
-    """Ctrl-C reaches all processes of a terminal; the server ends this one."""
+def _belong() -> None:
+    """Ctrl-C reaches all processes of a terminal; the server ends this one, or dies before it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_server, daemon=True).start()
+
+
+def _end_with_server() -> None:
+    server = multiprocessing.parent_process()
+    assert server is not None
+    server.join()
+    os._exit(1)

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from nas.errors import UserError
 from nas.exits import policy_scores
 from nas.pareto import front
 from nas.rewards import Reward
-from nas.run import Run, open_run
+from nas.run import Run, open_run, save_settings
 from nas.store import FACTS, Store
 from tests.nas import made_up, small_msd
 from tests.nas.simulated_search import drive, simulated_run
@@ -431,6 +432,41 @@ def test_a_growing_run_tells_its_first_trial_and_its_images(tmp_path: Path) -> N
     assert told["progress"]["progress"]["state"] == "finished"
 
 
+def test_a_run_that_is_resumed_is_not_finished_before_its_new_end(tmp_path: Path) -> None:
+    run = simulated_run(tmp_path, name="longer", trials=2)
+    drive(run, images=44)
+    heard = Heard(tmp_path)
+    heard.look()
+    heard.told.clear()
+    save_settings(replace(run, settings=run.settings.model_copy(update={"trials": 5})))
+    told = dict(heard.look())
+    assert (told["progress"]["progress"]["asked"], told["progress"]["progress"]["state"]) == (
+        5,
+        "stopped",
+    )
+    head = told["runs"]["runs"][0]
+    assert (head["trials_asked"], head["held_out"]) == (5, 44)
+    assert "trials" not in told  # they are the same
+
+
+def test_a_run_made_in_the_place_of_another_is_told_anew(tmp_path: Path) -> None:
+    drive(simulated_run(tmp_path, name="again", trials=3), images=44)
+    heard = Heard(tmp_path)
+    heard.look()
+    shutil.rmtree(tmp_path / "again")
+    heard.look()
+    assert heard.hub.document("again")["progress"]["state"] == "unreadable"
+    heard.told.clear()
+    other = simulated_run(tmp_path, name="again", trials=2, seed=5)
+    drive(other, images=55)
+    told = heard.look()
+    assert told[0][0] == "runs"  # first, by which a page forgets the trials of before
+    document = heard.hub.document("again")
+    assert sorted(document["trials"], key=lambda trial: trial["n"]) == whole(other)["trials"]
+    assert document["head"] == whole(other)["head"]
+    assert document["progress"]["counts"]["complete"] == 2
+
+
 def test_runs_of_one_name_are_told_apart(searched: Run, tmp_path: Path) -> None:
     shutil.copytree(searched.path, tmp_path / "searched")
     hub = Hub([searched, open_run(tmp_path / "searched"), searched], None)
@@ -438,7 +474,9 @@ def test_runs_of_one_name_are_told_apart(searched: Run, tmp_path: Path) -> None:
     assert hub.watch("searched (2)").run.path == tmp_path / "searched"
 
 
-@pytest.mark.parametrize("damage", ["settings", "latency", "space", "database", "directory"])
+@pytest.mark.parametrize(
+    "damage", ["settings", "latency", "device", "space", "database", "directory"]
+)
 def test_a_damaged_run_does_not_hide_the_others(searched: Run, tmp_path: Path, damage: str) -> None:
     shutil.copytree(searched.path, tmp_path / "whole" / "searched")
     bad = tmp_path / "whole" / "bad"
@@ -448,6 +486,8 @@ def test_a_damaged_run_does_not_hide_the_others(searched: Run, tmp_path: Path, d
         settings.write_text("space: [")
     elif damage == "latency":
         (bad / "latency.json").unlink()
+    elif damage == "device":
+        (bad / "latency.json").write_text('{"target_ms": 1.0}')
     elif damage == "space":
         settings.write_text(settings.read_text().replace("space: msd\n", "space: gone\n"))
     elif damage == "database":

@@ -11,9 +11,10 @@ import torch
 from PIL import Image
 from typer.testing import CliRunner
 
-from nas import config, plugins, store
+from nas import config
 from nas.cli.main import app
 from nas.dashboard import configs, detail, pictures
+from nas.dashboard.watch import Watch
 from nas.errors import UserError
 from nas.evaluation.sheet import LIMIT, Picture, sheet
 from nas.exits import policy_scores
@@ -21,7 +22,6 @@ from nas.exits.leaving import exits_taken
 from nas.measurement import HeldOut
 from nas.record import TrialRecord
 from nas.run import Run
-from search_spaces.operators import costs
 from tests.nas.simulated_search import CLASSES, IMAGE, drive, simulated_run
 
 FAILED = 2
@@ -50,8 +50,8 @@ def record(records: list[TrialRecord]) -> TrialRecord:
 
 
 def test_a_trial_in_full(run: Run, record: TrialRecord) -> None:
-    facts = store.complete_facts(run.storage_url, run.name)[record.trial]
-    found = detail.of(run, record, facts["latency"], IMAGE, CLASSES)
+    _, latency = Watch(run, run.name).record(record.trial)
+    found = detail.of(run, record, latency, IMAGE, CLASSES)
     json.dumps(found, allow_nan=False)
     measured = record.measurement
     assert measured is not None and record.architecture is not None

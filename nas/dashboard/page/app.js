@@ -7,6 +7,7 @@
   let due = false;
   let lost = false;
   let drawnRuns = '';
+  let wrong = null; // why data could not be had
   let written = null; // of a report: when it was, in seconds since the epoch
 
   function current() {
@@ -88,6 +89,7 @@
     if (written) said.push(`report of ${new Date(1000 * written).toLocaleString()}`);
     const refused = Object.entries(NAS.source.refused || {});
     if (refused.length) said.push(`not shown: ${refused.map(([name, why]) => `${name} (${why})`).join(', ')}`);
+    if (wrong) said.push(wrong);
     if (lost) said.push('the server does not answer: shown is what was last known');
     document.getElementById('status').textContent = said.join(' · ');
   }
@@ -96,7 +98,18 @@
     const run = NAS.state.runs.get(id);
     if (run.loaded) return;
     run.loaded = true;
-    await fetched(id, NAS.early(id) || NAS.source.run(id));
+    try {
+      await fetched(id, NAS.early(id) || NAS.source.run(id));
+      wrong = null;
+    } catch (error) {
+      run.loaded = false;
+      fail(error);
+    }
+  }
+
+  function fail(error) {
+    wrong = error.message;
+    update();
   }
 
   async function fetched(id, asked) {
@@ -104,14 +117,24 @@
     NAS.takeHead(found.head);
     NAS.takeTrials(id, found.trials);
     NAS.takeProgress(id, found.progress);
-    NAS.state.runs.get(id).complete = true;
+    const run = NAS.state.runs.get(id);
+    const { told } = run;
+    Object.assign(run, { complete: true, told: null });
+    if (told) {
+      NAS.takeProgress(id, told);
+      check(id, told);
+    }
     NAS.emit('data');
   }
 
   // What the server counts must be what is here: an event that was lost makes the run load anew.
   function check(id, progress) {
     const run = NAS.state.runs.get(id);
-    if (!run || !run.complete) return;
+    if (!run) return;
+    if (!run.complete) {
+      run.told = progress; // what it counts may have been told before the document that is on its way
+      return;
+    }
     const counts = {};
     for (const trial of run.trials.values()) counts[trial.state] = (counts[trial.state] || 0) + 1;
     if (Object.entries(progress.counts).every(([state, n]) => n === (counts[state] || 0))) return;
@@ -179,5 +202,5 @@
     await Promise.all([...NAS.state.shown].map(load));
   }
 
-  begin();
+  begin().catch(fail);
 })();

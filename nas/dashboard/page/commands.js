@@ -2,9 +2,7 @@
 // Commands to copy, quoted for a POSIX shell.
 (() => {
   const NAS = (globalThis.NAS = globalThis.NAS || {});
-  const { el } = NAS;
-
-  const quoted = (word) => (/^[\w./:@%+=-]+$/.test(word) ? word : `'${word.replace(/'/g, "'\\''")}'`);
+  const { el, quoted } = NAS;
 
   // What to do next with a network: [[label, command]]; file: of its config once it is exported.
   function commands({ run: id, n }, file) {
@@ -36,5 +34,5 @@
     return el('div', { class: 'command' }, el('span', { class: 'quiet' }, label), code, button);
   }
 
-  NAS.commands = { of: commands, quoted, lines: (...given) => commands(...given).map(line) };
+  NAS.commands = { of: commands, lines: (...given) => commands(...given).map(line) };
 })();

@@ -10,7 +10,7 @@
   const keyOf = (id, n) => {
     const run = NAS.state.runs.get(id);
     const trial = run && run.trials.get(n);
-    return JSON.stringify([id, n, trial ? trial.state : null]);
+    return JSON.stringify([id, run ? run.head.made : null, n, trial ? trial.state : null]);
   };
 
   async function load(id, n, entry) {

@@ -53,7 +53,7 @@
       policy ? [bar(policy.shares[k]), ' ', text.percent(policy.shares[k])] : '–',
       policy ? threshold(policy, k) : '–', text.macs(exit.macs),
     ]);
-    const columns = [['Exit'], ['Accuracy', 1], ['Latency', 1], ['Share of images'], ['Leaves if confidence ≥', 1], ['MACs', 1]];
+    const columns = [['Exit'], ['Accuracy', 1], ['Latency', 1], ['Share of images'], ['If confidence ≥', 1], ['MACs', 1]];
     return table(columns, rows, { class: 'exits-table' });
   }
 

@@ -95,8 +95,11 @@
 
   // What is in the plot, for those who have only its picture.
   NAS.frontCaption = (runs, axis) => {
-    const costs = model.AXES[axis].title.toLowerCase().replace('macs', 'MACs');
+    const named = (cost) => model.AXES[cost].title.toLowerCase().replace('macs', 'MACs');
+    const costs = [...new Set(runs.map((run) => NAS.marks.costsOf(run, axis).map(named).join(' and ')))].join(', or ');
+    const differ = model.incomparable(runs, model.AXES[axis].unit === 'ms');
     const lines = runs.map((run) => ofRun(run, axis));
+    if (differ.length) lines.unshift(`These runs do not compare: ${differ.join(', ')}.`);
     lines.push(
       'Points are networks under their best exit policy for T and w; those of the front are all policies that none beats '
       + `in accuracy and ${costs}. Bars: one standard error, and the interval of the latency where there is one. `

@@ -8,7 +8,7 @@
   const known = new Map(); // key -> promise of an address
 
   function picture({ run, n }, exit, row) {
-    const key = JSON.stringify([run, n, exit, row]);
+    const key = JSON.stringify([run, NAS.state.runs.get(run).head.made, n, exit, row]);
     if (!known.has(key)) {
       const asked = NAS.source.picture(run, n, exit, row);
       known.set(key, asked);

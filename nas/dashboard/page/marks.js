@@ -11,9 +11,8 @@
   const howOf = (trial) => (Object.hasOwn(HOW, trial.how) ? trial.how : 'measured');
 
   // The front in a plane: the run's own where the axis is one of its costs, else that of the axis.
-  function frontOf(run, axis) {
-    return run.head.plane.includes(axis) ? model.front(run) : model.front(run, [axis]);
-  }
+  const costsOf = ({ head: { plane } }, axis) => (plane.includes(axis) ? plane.filter((fact) => fact !== 'accuracy') : [axis]);
+  const frontOf = (run, axis) => model.front(run, costsOf(run, axis));
 
   function stepped(run, axis) {
     const points = model.front(run, [axis]);
@@ -46,15 +45,14 @@
     }));
   }
 
-  // Full trainings that are known on this axis.
-  const costOf = (training, axis) => training[axis === 'expected_macs' ? 'macs' : axis];
-  const trainingsOf = (run, axis) => run.head.trainings.filter((t) => Number.isFinite(costOf(t, axis)));
+  // Full trainings that are known on this axis: their expected MACs are not.
+  const trainingsOf = (run, axis) => run.head.trainings.filter((t) => Number.isFinite(t[axis]));
 
   function trainingTrace(run, axis) {
     const id = run.head.id;
     const known = trainingsOf(run, axis);
     return known.length === 0 ? [] : [{
-      x: known.map((t) => costOf(t, axis)), y: hundred(known.map((t) => t.accuracy)),
+      x: known.map((t) => t[axis]), y: hundred(known.map((t) => t.accuracy)),
       mode: 'markers', name: plain(`${id}: trained in full`), legendgroup: id, hoverinfo: 'skip',
       marker: { symbol: 'star', color: NAS.runColour(id), size: 14, line: { color: NAS.colour('text'), width: 1 } },
       error_y: { array: known.map((t) => 100 * (t.standard_error || 0)), thickness: 1, width: 3 },
@@ -133,7 +131,7 @@
       { x, y, at: [...at].filter((k) => !on.has(columns.trial[k])), of: point },
       { x, y, at: front.map((p) => p.at), of: point, lead: 4 },
       {
-        x: stars.map((t) => costOf(t, axis)), y: hundred(stars.map((t) => t.accuracy)), at: [...stars.keys()],
+        x: stars.map((t) => t[axis]), y: hundred(stars.map((t) => t.accuracy)), at: [...stars.keys()],
         of: (k) => ({ kind: 'training', run: run.head.id, training: stars[k] }), lead: 4,
       },
       { x: rug.map((p) => p[axis]), at: [...rug.keys()], of: (k) => ({ kind: 'published', run: run.head.id, published: rug[k] }), lead: -8 },
@@ -146,7 +144,7 @@
     const named = [...at].filter((k) => run.trials.get(columns.trial[k]).name)
       .map((k) => ({ x: x[k], y: y[k], dy: -14, colour, text: run.trials.get(columns.trial[k]).name }));
     const stars = trainingsOf(run, axis).map((t) => ({
-      x: costOf(t, axis), y: 100 * t.accuracy, dy: -16, colour,
+      x: t[axis], y: 100 * t.accuracy, dy: -16, colour,
       text: t.epochs ? `${t.name}, trained ${t.epochs} epochs` : `${t.name}, trained in full`,
     }));
     return [...stars, ...named];
@@ -195,5 +193,5 @@
     return { curves, labels: labels.filter(Boolean) };
   }
 
-  NAS.marks = { traces, standing, dots, targets, labels, rings, verticals, equalRewards, frontOf, howOf, publishedOf, trainingsOf };
+  NAS.marks = { traces, standing, dots, targets, labels, rings, verticals, equalRewards, costsOf, frontOf, howOf, publishedOf, trainingsOf };
 })();

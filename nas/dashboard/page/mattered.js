@@ -12,7 +12,7 @@
   let parts;
   let target = 'reward';
   let decision = null; // null: the most important one
-  let asked = { run: null, complete: 0 }; // what the importances were last asked of
+  let asked = { run: null, made: null, complete: 0 }; // what the importances were last asked of
   let found = null;
   let drawn = '';
 
@@ -20,10 +20,10 @@
   async function ask(run) {
     const { counts, reading } = run.progress || {};
     const complete = counts?.complete || 0;
-    const { id } = run.head;
+    const { id, made } = run.head;
     if (!counts || reading.done < reading.total) return;
-    if (asked.run === id && complete < 1.1 * asked.complete + 1) return;
-    asked = { run: id, complete };
+    if (asked.run === id && asked.made === made && complete < 1.1 * asked.complete + 1) return;
+    asked = { run: id, made, complete };
     try {
       const answer = await NAS.source.importances(id);
       if (asked.run !== id) return;
@@ -51,8 +51,8 @@
       xaxis: { title: `Importance for the ${TARGETS[target]} (share of 1)`, rangemode: 'tozero' }, yaxis: { title: '', dtick: 1 },
     }, { name: 'importances' });
     parts.importances.removeAllListeners?.('plotly_click');
-    parts.importances.on('plotly_click', (event) => choose(event.points[0].y));
-    parts.method.textContent = `${here.method} Of ${text.count(here.of)} trained networks. ` +
+    parts.importances.on('plotly_click', (event) => choose(bars[event.points[0].pointIndex][0]));
+    parts.method.textContent = `${here.method}. Of ${text.count(here.of)} trained networks. ` +
       'A decision matters here as far as the search has tried it; a controller that settled early hides the rest.';
   }
 

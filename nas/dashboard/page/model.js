@@ -137,6 +137,16 @@
     return 1.1 * worst;
   }
 
+  // What keeps the runs of one plot from being compared, in words.
+  function incomparable(runs, timed = true) {
+    // What an older run does not say of itself is no difference.
+    const differ = (fact) => new Set(runs.map(({ head }) => head[fact]).filter(Boolean).map((x) => JSON.stringify(x))).size > 1;
+    return [
+      ['data', 'image'].some(differ) && 'accuracies are of different data',
+      timed && ['device', 'runtime', 'conditions'].some(differ) && 'latencies are of different devices, runtimes or conditions',
+    ].filter(Boolean);
+  }
+
   // The binomial standard error of an accuracy on the run's held-out images.
   function standardError(run, accuracy) {
     const images = run.head.held_out;
@@ -155,6 +165,6 @@
   }
 
   NAS.model = {
-    AXES, reward, table, point, front, best, standings, hypervolume, referenceMs, standardError, decisions,
+    AXES, reward, table, point, front, best, standings, hypervolume, referenceMs, incomparable, standardError, decisions,
   };
 })();

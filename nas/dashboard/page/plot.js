@@ -9,9 +9,6 @@
   NAS.symbols = ['circle', 'diamond', 'square', 'triangle-up', 'cross', 'x', 'pentagon'];
   NAS.dashes = ['solid', 'dash', 'dot', 'dashdot', 'longdash', 'longdashdot', 'solid'];
 
-  // Text from a run as Plotly may show it: it would read tags in names and labels.
-  NAS.plain = (text) => String(text).replace(/&/g, '&amp;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
-
   function axis(given) {
     return {
       automargin: true,

@@ -64,7 +64,9 @@
     NAS.plot(parts.volume, lines(runs, referenceMs, 'volume'), layout('Hypervolume, accuracy × ms'), { name: 'hypervolume' });
     const { target_ms: target } = NAS.state.reward;
     NAS.plot(parts.best, lines(runs, referenceMs, 'best'), layout(`Best reward (T = ${text.ms(target)})`), { name: 'best-reward' });
+    const differ = NAS.model.incomparable(runs);
     parts.reference.textContent =
+      (differ.length ? `These runs do not compare: ${differ.join(', ')}. ` : '') +
       `The hypervolume is the area that the front covers towards accuracy 0 and ${text.ms(referenceMs)}, ` +
       'a tenth beyond the slowest network of the runs shown. The best reward follows T and w above.';
   }

@@ -56,10 +56,11 @@
 
   NAS.takeHead = (head) => {
     const known = NAS.state.runs.get(head.id);
-    if (known) {
+    if (known && known.head.made === head.made) {
       known.head = head;
-    } else {
-      NAS.state.runs.set(head.id, { head, trials: new Map(), progress: null, version: 0 });
+    } else { // also a run that was made anew under the name of one that was removed
+      const version = known ? known.version + 1 : 0;
+      NAS.state.runs.set(head.id, { head, trials: new Map(), progress: null, version });
     }
   };
   NAS.takeTrials = (id, trials) => {

@@ -26,7 +26,7 @@
   function note(trial) {
     if (trial.error) return trial.error;
     if (trial.reused !== null && trial.reused !== undefined) return `as trial ${trial.reused}, not trained again`;
-    return trial.state === 'pruned' ? 'stopped early: others learnt faster' : '';
+    return trial.state === 'pruned' ? 'not trained' : '';
   }
 
   // The trials of a run, each at its best point under the reward.
