@@ -204,7 +204,7 @@ def _study_id(storage: RDBStorage, name: str, directions: Sequence[Direction] | 
         return int(storage.get_study_id_from_name(name))
     except KeyError:
         if directions is None:
-            raise UserError(f"the storage has no study {name!r}") from None
+            raise UserError(f"the storage has no study {name!r}; a run's folder keeps its name") from None
         members = [optuna.study.StudyDirection[direction.upper()] for direction in directions]
         with quiet():
             return int(storage.create_new_study(members, study_name=name))

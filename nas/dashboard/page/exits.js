@@ -147,8 +147,8 @@
     page.leaving.show(selection, detail, policy);
     const { head } = NAS.state.runs.get(selection.run);
     const images = head.held_out ? `${text.count(head.held_out)} held-out images` : 'the held-out images';
-    page.caption.textContent = `On ${images} of ${head.data || 'the data'} (the test split is seen by no search). Policies are chosen on one half `
-      + 'and scored on the other, then swapped (cross-fitted). Whiskers: one standard error. “shares r^k”: of the images, a share '
+    page.caption.textContent = `On ${images} of ${head.data || 'the data'} (the test split is seen by no search). The thresholds of a policy come from one half `
+      + 'and are judged on the other, then swapped (cross-fitted); the best of many policies on the same images still flatters. Whiskers: one standard error. “shares r^k”: of the images, a share '
       + 'proportional to r to the power of k leaves at exit k. Only the policies that no other one of the network beats are joined.';
   }
 

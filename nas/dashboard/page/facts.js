@@ -60,8 +60,9 @@
   // Beyond 1 no image is sure enough; the last exit takes all that is left.
   function threshold(policy, k) {
     const value = policy.thresholds[k];
-    if (k === policy.shares.length - 1 || value <= 0) return 'always';
-    return value > 1 ? 'never' : text.figure(value, 3);
+    if (policy.thresholds.slice(0, k).some((earlier) => earlier <= 0)) return 'nobody is left';
+    if (value <= 0) return 'the rest';
+    return value > 1 ? 'nobody' : text.figure(value, 3);
   }
 
   // decided: [{name, about, value}]; `point` is called with a name, or null.

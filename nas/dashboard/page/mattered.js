@@ -3,6 +3,7 @@
 (() => {
   const { el, text } = NAS;
   const MOST = 20;
+  const FEW = 30; // networks: a tenth of them, by which importances go, is a handful
   const TARGETS = { reward: 'reward', accuracy: 'accuracy', latency_ms: 'latency' };
   const MEASURES = {
     reward: { title: 'Reward', of: (c, at, value) => value, show: (x) => text.figure(x) },
@@ -53,6 +54,7 @@
     parts.importances.removeAllListeners?.('plotly_click');
     parts.importances.on('plotly_click', (event) => choose(bars[event.points[0].pointIndex][0]));
     parts.method.textContent = `${here.method}. Of ${text.count(here.of)} trained networks. ` +
+      (here.of < FEW ? 'So few say little. ' : '') +
       'A decision matters here as far as the search has tried it; a controller that settled early hides the rest.';
   }
 
@@ -80,7 +82,9 @@
       if (!groups.has(option)) groups.set(option, []);
       groups.get(option).push([at[i], value[i]]);
     });
-    const order = run.head.decisions[index].options.map(text.option);
+    const { options } = run.head.decisions[index];
+    const sizes = options.every((option) => typeof option === 'number');
+    const order = (sizes ? [...options].sort((a, b) => a - b) : options).map(text.option);
     const place = (option) => (order.includes(option) ? order.indexOf(option) : order.length);
     return [...groups].sort((a, b) => place(a[0]) - place(b[0])).map(([option, members]) => {
       const stats = {};
@@ -108,7 +112,7 @@
         marker: { color: NAS.colour('c0'), size: 9 },
         text: rows.map((r) => `${show(r.stats[measure].mean)}${r.stats[measure].error === null ? '' : ` ± ${text.figure(r.stats[measure].error, 2)}`}, ${r.count} networks`),
         hovertemplate: '%{x}: %{text}<extra></extra>',
-      }], { xaxis: { title: NAS.plain(name), type: 'category' }, yaxis: { title }, showlegend: false }, { name: `effect-${name}-${measure}` });
+      }], { xaxis: { title: NAS.plain(name), type: 'category', categoryorder: 'trace' }, yaxis: { title }, showlegend: false }, { name: `effect-${name}-${measure}` });
     }
     parts.counts.replaceChildren(el('table', {},
       el('thead', {}, el('tr', {}, el('th', {}, name), el('th', { class: 'figure' }, 'networks'), Object.values(MEASURES).map((m) => el('th', { class: 'figure' }, m.title)))),

@@ -48,7 +48,7 @@
       const { id } = run.head;
       const found = remembered(run, referenceMs);
       return {
-        type: 'scatter', mode: 'lines', name: NAS.plain(id), x: found[over], y: found[what],
+        type: 'scatter', mode: found.trials.length < 2 ? 'markers' : 'lines', name: NAS.plain(id), x: found[over], y: found[what],
         line: { color: NAS.runColour(id), dash: NAS.dashes[NAS.runIndex(id)], shape: 'hv', width: 2 },
         hovertemplate: over === 'trials' ? '%{y:.4g} after %{x} trials' : '%{y:.4g} after %{x:.1f} min',
       };
@@ -76,7 +76,7 @@
     const chosen = new Set(NAS.state.selected.filter((s) => s.run === run.head.id).map((s) => s.n));
     const kept = trials.filter((t) => chosen.has(t.n)).concat(trials.filter((t) => !chosen.has(t.n)));
     const finished = kept.slice(0, MOST_CURVES).map((t) => curve(t.n, t.losses, chosen.has(t.n) ? 'c1' : 'c6', chosen.has(t.n)));
-    const running = (run.progress?.running || []).map((r) => curve(r.trial, r.losses, 'c0', true));
+    const running = (run.progress?.running || []).map((r) => curve(r.trial, r.losses, `c${NAS.runIndex(run.head.id)}`, true));
     parts.curvesBox.hidden = !finished.length && !running.length;
     if (parts.curvesBox.hidden) return;
     NAS.plot(parts.curves, finished.reverse().concat(running), {
