@@ -85,7 +85,7 @@ class HeldOut:
             raise UserError(f"{path}: no such file of held-out facts") from None
         except (OSError, EOFError, KeyError, ValueError, IndexError, zipfile.BadZipFile) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            if "pickle" in reason:  # numpy takes what it cannot read for a pickle, and recommends one
+            if "pickle" in reason:  # what numpy cannot read, it wants to unpickle
                 reason = "damaged, or of another kind"
             raise UserError(f"{path}: not a file of held-out facts ({reason})") from None
 

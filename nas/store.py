@@ -185,6 +185,11 @@ def holds(url: str, study_name: str) -> bool:
     return True
 
 
+def no_study(name: str) -> UserError:
+    """The error for a name that the database does not know."""
+    return UserError(f"the storage has no study {name!r}; a run's folder keeps its name")
+
+
 def absolute(url: str) -> str:
     """The same database from any working directory: SQLite files have relative names."""
     file = _file(url)
@@ -204,7 +209,7 @@ def _study_id(storage: RDBStorage, name: str, directions: Sequence[Direction] | 
         return int(storage.get_study_id_from_name(name))
     except KeyError:
         if directions is None:
-            raise UserError(f"the storage has no study {name!r}; a run's folder keeps its name") from None
+            raise no_study(name) from None
         members = [optuna.study.StudyDirection[direction.upper()] for direction in directions]
         with quiet():
             return int(storage.create_new_study(members, study_name=name))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.dashboard.watch import Watch
+from nas.errors import UserError
 from nas.run import open_run
 
 
@@ -48,6 +49,17 @@ def importance(path: Path) -> dict[str, Any]:
     from nas.dashboard import importances
 
     return importances.of(open_run(path))
+
+
+def published(path: Path) -> list[dict[str, Any]]:
+    """What the published networks of a run's space cost; none where its images are not known."""
+    from nas.dashboard.published import networks
+
+    run = open_run(path)
+    try:
+        return networks(run.space(), *run.shape())
+    except UserError:
+        return []
 
 
 def _watch(path: Path) -> Watch:

@@ -1,11 +1,9 @@
 """What a page must know of a run before its trials: settings, decisions, target, references."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from nas.dashboard import published
 from nas.run import LATENCY, SETTINGS, Run
 from search_spaces.architecture import Decision
 from search_spaces.space import SearchSpace
@@ -46,22 +44,6 @@ def of(run: Run, name: str, space: SearchSpace) -> dict[str, Any]:
         "published": [],
         "trainings": [],
     }
-
-
-def references(run: Run, space: SearchSpace) -> Iterator[dict[str, Any]]:
-    """What takes longer: the networks to compare with. In steps, each with all that is known.
-
-    None of a run that does not say what its images are, as those of before: its data, which do,
-    would take more memory than everything else here.
-    """
-    if "image" not in run.latency:
-        return
-    image, classes = run.shape()
-    known: list[dict[str, Any]] = []
-    for network in published.networks(space, image, classes):
-        known.append(network)
-        yield {}
-    yield {"published": known, "trainings": published.trainings(run, image)}
 
 
 def out_option(path: Path) -> str:

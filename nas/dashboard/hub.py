@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from search_spaces.errors import SpaceError
 
 Value = dict[str, Any]
 Messages: TypeAlias = "asyncio.Queue[str | None]"  # None is the last
+_log = logging.getLogger(__name__)
 _EVERY_S = 1.0
 _PATIENCE_S = 0.5
 _MOST_WAITING = 10_000  # messages for one listener; one that lags further must load anew
@@ -128,7 +130,7 @@ class Hub:
         looks = {name: watch.look() for name, watch in self._watches.items()}
         while looks:  # a part of each in turn: a small run need not wait for a large one
             for name, look in list(looks.items()):
-                watch, part = self._watches[name], next(look, None)
+                watch, part = self._watches[name], self._next(name, look)
                 self._tell_head(name, watch)
                 if part is None:
                     del looks[name]
@@ -136,10 +138,17 @@ class Hub:
                     self._tell("trials", {"run": name, "trials": part})
                 self._tell_progress(name, watch, now())
                 yield
-        for name, watch in self._watches.items():
-            if not watch.referred:
-                yield from watch.refer()
-                self._tell_head(name, watch)
+
+    def _next(self, name: str, look: Iterator[list[Value]]) -> list[Value] | None:
+        """The next part of a look. A mistake of ours in one run stops none of the others."""
+        try:
+            return next(look, None)
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            if self._watches[name].error != said:
+                _log.exception("run %s cannot be read", name)
+            self._watches[name].error = said
+            return None
 
     def _tell_head(self, name: str, watch: Watch) -> None:
         if self._heads.get(name) != watch.head:

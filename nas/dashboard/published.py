@@ -1,6 +1,5 @@
 """Networks to compare a search with: the published ones of its space, and full trainings."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,29 +21,38 @@ def names(space: SearchSpace) -> dict[str, str]:
     return found
 
 
-def networks(space: SearchSpace, image: tuple[int, int, int], classes: int) -> Iterator[Value]:
+def networks(space: SearchSpace, image: tuple[int, int, int], classes: int) -> list[Value]:
     """What the published networks of a space cost on images of this shape; no accuracy is known.
 
-    One that cannot be built for such images is left out. Each takes a moment, so that the caller
-    may stop in between.
+    One that cannot be built for such images is left out.
     """
     from search_spaces.operators import costs
 
+    found = []
     for name, architecture in space.published.items():
         try:
             cost = costs(space.blocks(architecture, image, classes))
         except (SpaceError, ValueError, RuntimeError):
             continue
-        yield {
-            "name": name,
-            "key": architecture.key,
-            "macs": cost.lazy_macs[-1],
-            "parameters": cost.parameters,
-        }
+        found.append(
+            {
+                "name": name,
+                "key": architecture.key,
+                "macs": cost.lazy_macs[-1],
+                "parameters": cost.parameters,
+            }
+        )
+    return found
 
 
-def trainings(run: Run, image: tuple[int, int, int]) -> list[Value]:
-    """Networks beside the run that `nas train` trained on the same images, and measured alike."""
+def trainings(run: Run) -> list[Value]:
+    """Networks beside the run that `nas train` trained on the same images, and measured alike.
+
+    None of a run that does not say what its images are, as those of before.
+    """
+    if "image" not in run.latency:
+        return []
+    image, _ = run.shape()
     found = []
     for path in sorted(run.path.parent.glob(f"*/{CONFIG}")):
         value = _training(run, image, path)

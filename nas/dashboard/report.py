@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from nas import atomic
-from nas.dashboard import configs, detail, importances, page_files, pictures
+from nas.dashboard import answers, configs, detail, importances, page_files, pictures
 from nas.dashboard.watch import Watch
 from nas.errors import UserError
 from nas.objective import DIRECTIONS
@@ -95,8 +95,7 @@ def _read(watch: Watch, say: Callable[[str], None]) -> None:
             say(f"{watch.name}: {watch.read} of {watch.total} trials read")
     if watch.error is not None:
         raise UserError(watch.error)
-    for _ in watch.refer():
-        pass
+    watch.head["published"] = answers.published(watch.run.path)
 
 
 def _kept(watch: Watch, say: Callable[[str], None]) -> Value:

@@ -100,7 +100,7 @@ class Rows:
         study = sql.select(_STUDIES.c.study_id).where(_STUDIES.c.study_name == self._name)
         study_id = connection.scalar(study)
         if study_id is None:
-            raise UserError(f"the storage has no study {self._name!r}; a run's folder keeps its name")
+            raise store.no_study(self._name)
         wanted = sql.select(_TRIALS).where(_TRIALS.c.study_id == study_id, *conditions)
         return connection.execute(wanted.order_by(_TRIALS.c.number)).mappings().all()
 

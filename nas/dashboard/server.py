@@ -56,6 +56,7 @@ class Server:
             Route("/api/events", self.events),
             Route("/api/runs/{run}", self.run),
             Route("/api/runs/{run}/importances", self.importances),
+            Route("/api/runs/{run}/published", self.published),
             Route("/api/runs/{run}/files/{path:path}", self.file),
             Route(trial, self.detail),
             Route(trial + "/config", self.config),
@@ -124,6 +125,10 @@ class Server:
             found = await self._workshop.call(answers.importance, watch.run.path)
             known = self._importances[name] = (state, found)
         return JSONResponse(known[1])
+
+    async def published(self, request: Request) -> Response:
+        path = self._hub.watch(self._name(request)).run.path
+        return JSONResponse(await self._workshop.call(answers.published, path))
 
     async def file(self, request: Request) -> Response:
         run = self._hub.watch(self._name(request)).run

@@ -12,6 +12,7 @@ from nas.dashboard import head, published
 from nas.dashboard.rows import Row, Rows
 from nas.dashboard.trials import Trials
 from nas.errors import UserError
+from nas.inference.trained import CONFIG
 from nas.record import TrialRecord
 from nas.results import STATES
 from nas.run import LATENCY, SETTINGS, Run, open_run
@@ -42,12 +43,13 @@ class Watch:
         self._rows = Rows(run.storage_url, run.name)
         self.read = self.total = 0  # trials read, of so many
         self.error: str | None = None  # why the trials cannot be read now
-        self.referred = False  # whether the head is complete
+        self._trainings: list[tuple[Path, int | None]] | None = None  # as they were last written
 
     def look(self, clock: Callable[[], float] = time.monotonic) -> Iterator[list[Value]]:
         """The trials that changed since the last look, in parts as they are read."""
         try:
             self._follow()
+            self._meet_trainings()
             changed, self.error = self._rows.changed(), None
         except (UserError, SpaceError) as error:
             changed, self.error = [], str(error)
@@ -63,13 +65,6 @@ class Watch:
                 part, began = [], clock()
         if part:
             yield part
-
-    def refer(self) -> Iterator[None]:
-        """Complete the head with what takes longer to find out, in steps."""
-        for found in head.references(self.run, self._space):
-            self.head = self.head | found
-            yield
-        self.referred = True
 
     def progress(self, now: float) -> Value:
         """How far the run is at a moment, in seconds since the epoch."""
@@ -120,9 +115,17 @@ class Watch:
             self._rows.close()
             self._begin(run)
         else:
-            kept = {fact: self.head[fact] for fact in ("held_out", "published", "trainings")}
+            kept = {fact: self.head[fact] for fact in ("held_out", "trainings")}
             self.run, self.head = run, head.of(run, self.name, self._space) | kept
         self._stamps = stamps
+
+    def _meet_trainings(self) -> None:
+        """Full trainings beside the run, when one has come or ended."""
+        files = sorted(self.run.path.parent.glob(f"*/{CONFIG}"))
+        stamps = [(path, _written(path)) for path in files]
+        if stamps != self._trainings:
+            self._trainings = stamps
+            self.head = self.head | {"trainings": published.trainings(self.run)}
 
     def _value(self, row: Row) -> Value:
         value = self._values.value(row)

@@ -228,7 +228,7 @@ def test_a_run_whose_study_is_gone_is_one_line(tmp_path: Path, new_database: Any
     with pytest.raises(UserError, match=r'relation "version_info" does not exist$'):
         run.records()
     Store(run.storage_url, "other", ["maximize"])
-    with pytest.raises(UserError, match=r"^the storage has no study 'run'$"):
+    with pytest.raises(UserError, match=r"^the storage has no study 'run'; a run's folder"):
         run.records()
 
 

@@ -20,8 +20,6 @@ def whole(run: Run) -> dict[str, Any]:
     try:
         for _ in watch.look():
             pass
-        for _ in watch.refer():
-            pass
         trials = [trial for _, trial in sorted(watch.trials.items())]
         return {"head": watch.head, "trials": trials, "progress": watch.progress(time.time())}
     finally:

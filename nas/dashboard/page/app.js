@@ -11,7 +11,7 @@
   let written = null; // of a report: when it was, in seconds since the epoch
 
   function current() {
-    const id = decodeURIComponent(location.hash.slice(1)) || views[0].id;
+    const id = location.hash.slice(1) || views[0].id;
     return views.find((view) => view.id === id) || views[0];
   }
 

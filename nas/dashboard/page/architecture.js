@@ -18,6 +18,14 @@
     return el('p', { class: 'quiet' }, waiting);
   }
 
+  // The trained weights, where the run kept them and the server is there to hand them out.
+  function weights(selection, trial, detail) {
+    if (!detail.weights || !NAS.source.live) return null;
+    const kept = trial.reused === null ? trial.n : trial.reused;
+    const file = `weights/${String(kept).padStart(5, '0')}.safetensors`;
+    return el('a', { href: NAS.source.file(selection.run, file), download: '' }, 'The weights that the search gave it');
+  }
+
   function title(selection, trial) {
     const name = trial.name ? ` · ${trial.name}` : '';
     return el('div', { class: 'row title' },
@@ -73,6 +81,7 @@
         parts.tiles,
         parts.select && el('p', { class: 'row' }, el('label', { class: 'row wide' }, 'Exit policy ', parts.select)),
         el('div', { id: 'architecture-drawing' }, parts.box.root),
+        weights(selection, trial, detail),
         el('div', { class: 'grid' },
           el('section', {}, el('h2', {}, 'Exits'), parts.exits),
           el('section', {}, el('h2', {}, 'Decisions'), el('details', { open: decided.length <= 16 },

@@ -80,8 +80,11 @@
     };
   }
 
-  const publishedOf = (run, axis) =>
-    (axis === 'macs' || axis === 'parameters' ? run.head.published.filter((p) => p[axis] > 0) : []);
+  const publishedOf = (run, axis) => {
+    if (axis !== 'macs' && axis !== 'parameters') return [];
+    NAS.wantPublished(run);
+    return run.head.published.filter((p) => p[axis] > 0);
+  };
 
   // Entries of the legend for what is on the canvas; a click on one hides the points.
   const entry = (id) => ({

@@ -11,6 +11,7 @@
   // Round numbers between two limits: powers of ten and their halves and fifths, or even steps.
   function ticks(low, high, log) {
     const found = [];
+    if (log && !(low > 0)) return found;
     if (log) {
       for (let power = Math.floor(Math.log10(low)); 10 ** power <= high; power += 1) {
         found.push(...[1, 2, 5].map((digit) => digit * 10 ** power));

@@ -31,7 +31,10 @@
       if (answer.headers.get('content-type') !== 'image/png') throw new Error((await answer.json()).error);
       return URL.createObjectURL(await answer.blob());
     },
+    // Where a file of the run's folder can be had; reports hold none.
+    file: (id, path) => `${of(id)}/files/${path}`,
     importances: async (id) => (await get(`${of(id)}/importances`)).json(),
+    published: async (id) => (await get(`${of(id)}/published`)).json(),
     // callbacks: opened(), lost(), trials({run, trials}), progress({run, progress}), runs({runs})
     listen(callbacks) {
       const stream = new EventSource('/api/events');
@@ -65,6 +68,7 @@
       detail: (id, n) => kept('details', id, n, `the blocks of trial ${n}`),
       config: (id, n, row) => kept('configs', id, `${n}:${row}`, `the config of trial ${n} with this policy`),
       picture: (id, n, exit, row) => kept('pictures', id, `${n}:${row}:${exit}`, 'these images'),
+      published: async (id) => (await data).runs.find((run) => run.head.id === id).head.published,
       importances: (id) => kept('importances', id, 'of', 'the importances'),
       listen() {},
     };

@@ -57,7 +57,7 @@
   NAS.takeHead = (head) => {
     const known = NAS.state.runs.get(head.id);
     if (known && known.head.made === head.made) {
-      known.head = head;
+      known.head = { ...head, published: known.head.published }; // asked for by itself, see below
     } else { // also a run that was made anew under the name of one that was removed
       const version = known ? known.version + 1 : 0;
       NAS.state.runs.set(head.id, { head, trials: new Map(), progress: null, version });
@@ -72,6 +72,17 @@
       if (!late) run.trials.set(trial.n, trial);
     }
     run.version += 1;
+  };
+  // What published networks cost, once an axis has a place for them: the server must build each.
+  NAS.wantPublished = async (run) => {
+    if (run.asked) return;
+    run.asked = true;
+    try {
+      run.head.published = await NAS.source.published(run.head.id);
+      NAS.emit('data');
+    } catch {
+      run.asked = false; // asked for again with the next change
+    }
   };
   NAS.takeProgress = (id, progress) => {
     const run = NAS.state.runs.get(id);

@@ -139,7 +139,7 @@
     parts.best.setAttribute('data-best-trial', found.trial);
     parts.best.setAttribute('data-best-row', found.row);
     parts.best.textContent = [
-      `Best: ${NAS.shownRuns().length > 1 ? `${run.head.id}, ` : ''}trial ${found.trial}`,
+      `Best on the front: ${NAS.shownRuns().length > 1 ? `${run.head.id}, ` : ''}trial ${found.trial}`,
       published, NAS.text.judged(run, found.accuracy), text.ms(found.latency_ms),
       `reward ${text.figure(found.reward)}`,
     ].filter(Boolean).join(' · ');
