@@ -46,7 +46,7 @@ system:
 		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium fonts-dejavu-core postgresql; }
 
 test-system: $(VENV)/ready-test
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -m '(browser or postgres) and not slow' $(ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadgroup -m '(browser or postgres) and not slow' $(ARGS)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info

@@ -2,12 +2,9 @@
 
 import json
 import os
-import shutil
 import socket
 import sqlite3
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,56 +13,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nas import live, plugins, records
+from nas import live
 from nas.dashboard import points
-from nas.dashboard.hub import Hub
 from nas.dashboard.rows import Rows
 from nas.dashboard.watch import Watch
 from nas.errors import UserError
 from nas.exits import policy_scores
 from nas.pareto import front
 from nas.rewards import Reward
-from nas.run import Run, open_run, save_settings
+from nas.run import Run
 from nas.store import FACTS, Store
-from tests.nas import made_up, small_msd
+from tests.nas import made_up
+from tests.nas.searched_run import TRIALS
 from tests.nas.simulated_search import drive, simulated_run
 from tests.nas.watched import kept, study_of, whole
-
-TRIALS, FAILING = 10, (0, 1, 2, 3)
-
-
-@pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
-    """A run with trials of every state but running; some proposals repeat earlier ones."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(plugins.SPACES, "msd", small_msd.WHERE)
-        run = simulated_run(
-            tmp_path_factory.mktemp("results"), name="searched", trials=TRIALS, max_latency="1.8ms"
-        )
-        drive(run, FAILING, images=60)
-        again(run)
-        yield run
-
-
-def again(run: Run) -> None:
-    """A trial that proposes what an earlier one did, as the search records it."""
-    first = next(record for record in run.records() if record.state == "complete")
-    assert first.architecture is not None
-    assert first.measurement is not None
-    store = study_of(run)
-    number = store.start({}, {}, {"architecture": first.architecture.to_json()}).number
-    facts = records.facts(
-        first.architecture, measurement=first.measurement, reused_from=first.trial
-    )
-    store.complete(number, facts, run.objective().values(first.measurement))
-
-
-@pytest.fixture
-def copied(searched: Run, tmp_path: Path) -> Run:
-    """The same run, to be changed."""
-    shutil.copytree(searched.path, tmp_path / "searched")
-    return open_run(tmp_path / "searched")
-
 
 # Points
 
@@ -384,138 +345,3 @@ def test_the_head_learns_how_many_images_judge(tmp_path: Path) -> None:
     drive(run, images=44)
     assert sum(map(len, watch.look())) == 2
     assert (before["held_out"], watch.head["held_out"]) == (None, 44)
-
-
-# Hub
-
-
-class Heard:
-    """A hub looked at by hand, and what it tells."""
-
-    def __init__(self, folder: Path) -> None:
-        self.hub = Hub([], folder)
-        self.told: list[tuple[str, dict[str, Any]]] = []
-        self.hub._tell = lambda event, value: self.told.append((event, value))  # type: ignore[method-assign]
-
-    def look(self) -> list[tuple[str, dict[str, Any]]]:
-        """What is told in one look at everything."""
-        self.told = []
-        for _ in self.hub._steps(time.time):
-            pass
-        return self.told
-
-
-def test_a_run_that_appears_later_is_told(searched: Run, tmp_path: Path) -> None:
-    heard = Heard(tmp_path)
-    assert heard.look() == []
-    shutil.copytree(searched.path, tmp_path / "searched")
-    told = heard.look()
-    assert told[0][0] == "runs"
-    assert [head["id"] for head in told[0][1]["runs"]] == ["searched"]
-    trials = [t["n"] for event, value in told if event == "trials" for t in value["trials"]]
-    assert sorted(trials) == [trial["n"] for trial in whole(searched)["trials"]]
-    heads = [value["runs"][0] for event, value in told if event == "runs"]
-    assert heads[-1]["held_out"] == 60  # the last one told is complete
-    assert heads[-1] == heard.hub.document("searched")["head"]
-    assert heard.look() == []
-
-
-def test_a_growing_run_tells_its_first_trial_and_its_images(tmp_path: Path) -> None:
-    run = simulated_run(tmp_path, name="growing", trials=1)
-    study_of(run)
-    heard = Heard(tmp_path)
-    heard.look()
-    drive(run, images=44)
-    told = dict(heard.look())
-    assert [trial["n"] for trial in told["trials"]["trials"]] == [0]
-    assert told["runs"]["runs"][0]["held_out"] == 44
-    assert told["progress"]["progress"]["state"] == "finished"
-
-
-def test_a_run_that_is_resumed_is_not_finished_before_its_new_end(tmp_path: Path) -> None:
-    run = simulated_run(tmp_path, name="longer", trials=2)
-    drive(run, images=44)
-    heard = Heard(tmp_path)
-    heard.look()
-    heard.told.clear()
-    save_settings(replace(run, settings=run.settings.model_copy(update={"trials": 5})))
-    told = dict(heard.look())
-    assert (told["progress"]["progress"]["asked"], told["progress"]["progress"]["state"]) == (
-        5,
-        "stopped",
-    )
-    head = told["runs"]["runs"][0]
-    assert (head["trials_asked"], head["held_out"]) == (5, 44)
-    assert "trials" not in told  # they are the same
-
-
-def test_a_run_made_in_the_place_of_another_is_told_anew(tmp_path: Path) -> None:
-    drive(simulated_run(tmp_path, name="again", trials=3), images=44)
-    heard = Heard(tmp_path)
-    heard.look()
-    shutil.rmtree(tmp_path / "again")
-    heard.look()
-    assert heard.hub.document("again")["progress"]["state"] == "unreadable"
-    heard.told.clear()
-    other = simulated_run(tmp_path, name="again", trials=2, seed=5)
-    drive(other, images=55)
-    told = heard.look()
-    assert told[0][0] == "runs"  # first, by which a page forgets the trials of before
-    document = heard.hub.document("again")
-    assert sorted(document["trials"], key=lambda trial: trial["n"]) == whole(other)["trials"]
-    assert document["head"] == whole(other)["head"]
-    assert document["progress"]["counts"]["complete"] == 2
-
-
-def test_runs_of_one_name_are_told_apart(searched: Run, tmp_path: Path) -> None:
-    shutil.copytree(searched.path, tmp_path / "searched")
-    hub = Hub([searched, open_run(tmp_path / "searched"), searched], None)
-    assert [head["id"] for head in hub.heads()] == ["searched", "searched (2)"]
-    assert hub.watch("searched (2)").run.path == tmp_path / "searched"
-
-
-@pytest.mark.parametrize(
-    "damage", ["settings", "latency", "device", "space", "database", "directory"]
-)
-def test_a_damaged_run_does_not_hide_the_others(searched: Run, tmp_path: Path, damage: str) -> None:
-    shutil.copytree(searched.path, tmp_path / "whole" / "searched")
-    bad = tmp_path / "whole" / "bad"
-    shutil.copytree(searched.path, bad)
-    settings = bad / "search.yaml"
-    if damage == "settings":
-        settings.write_text("space: [")
-    elif damage == "latency":
-        (bad / "latency.json").unlink()
-    elif damage == "device":
-        (bad / "latency.json").write_text('{"target_ms": 1.0}')
-    elif damage == "space":
-        settings.write_text(settings.read_text().replace("space: msd\n", "space: gone\n"))
-    elif damage == "database":
-        (bad / "study.db").write_bytes(b"no database")
-    else:
-        settings.unlink()
-        settings.mkdir()
-    heard = Heard(tmp_path / "whole")
-    heard.look()
-    assert heard.hub.document("searched")["progress"]["state"] == "finished"
-    if damage == "database":
-        assert heard.hub.document("bad")["progress"]["state"] == "unreadable"
-    else:
-        assert not heard.hub.knows("bad")
-        assert "\n" not in heard.hub.refused["bad"]
-        shutil.rmtree(bad)
-        shutil.copytree(searched.path, bad)
-        heard.look()
-        assert heard.hub.refused == {}
-        assert heard.hub.knows("bad")
-
-
-def test_what_the_page_has_is_what_the_command_line_says(searched: Run) -> None:
-    told = whole(searched)["trials"]
-    flat = [(trial["n"], p[0], p[1], p[2]) for trial in told for p in trial["p"]]
-    standing = front([(a, ms) for _, _, a, ms in flat], ("maximize", "minimize"))
-    from nas import frame
-
-    rows = frame.rows(frame.pareto(records.read(searched), searched.objective()))
-    mine = sorted((flat[at][3], flat[at][2], flat[at][0]) for at in standing)
-    assert mine == [(row["latency_ms"], row["accuracy"], row["trial"]) for row in rows]

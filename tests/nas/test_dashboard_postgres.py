@@ -35,7 +35,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def lasting(document: dict[str, Any]) -> Any:
     """A document without the moments at which things happened."""
-    head = {**document["head"], "out": None, "changed": None}
+    head = {**document["head"], "out": None, "changed": None, "made": None}
     trials = [each | {"begun": None, "ended": None} for each in document["trials"]]
     return json.loads(json.dumps([head, trials, document["progress"] | {"updated": None}]))
 

@@ -4,10 +4,7 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -21,34 +18,15 @@ import pytest
 import uvicorn
 from starlette.testclient import TestClient
 
-from nas import plugins
 from nas.cli.main import main
 from nas.dashboard import page_files, server
 from nas.dashboard.hub import Hub
 from nas.run import SETTINGS, Run, open_run
-from tests.nas import small_msd
+from tests.nas.searched_run import HOSTILE
 from tests.nas.simulated_search import drive, simulated_run
-from tests.nas.watched import hostile, study_of, whole
+from tests.nas.watched import study_of, whole
 
 HERE = "http://127.0.0.1:8787"
-HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _small() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(plugins.SPACES, "msd", small_msd.WHERE)
-        yield
-
-
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two runs; the second bears a name and an error that a careless page would run."""
-    folder = tmp_path_factory.mktemp("results")
-    for name in ("plain", "hostile"):
-        drive(simulated_run(folder, name=name, trials=6), failing=(2,), images=60)
-    hostile(open_run(folder / "hostile"), HOSTILE)
-    return folder
 
 
 @contextmanager
@@ -429,69 +407,6 @@ def test_a_listener_that_lags_too_far_is_sent_away(
         return [first, *[message async for message in listening]]
 
     assert len(asyncio.run(told())) <= 1 + 3  # it ended: the page connects and loads anew
-
-
-# The command
-
-
-def test_a_mistake_is_one_line(
-    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    (tmp_path / "there.html").write_text("there")
-    (tmp_path / "folder.html").mkdir()
-    plain = str(results / "plain")
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = str(taken.getsockname()[1])
-        cases = [
-            (["dashboard", "nosuch", "--out", str(tmp_path)], "nosuch"),
-            (["dashboard", "--out", str(tmp_path / "gone")], "gone"),
-            (["dashboard", plain, "--port", port], port),
-            (["dashboard", plain, "--port", "70000"], "65535"),
-            (["dashboard", plain, "--port", "-1"], "--port"),
-            (["report"], "RUN"),
-            (["report", plain], "-o"),
-            (["report", "nosuch", "-o", str(tmp_path / "x.html")], "nosuch"),
-            (["report", plain, "-o", str(tmp_path / "x.txt")], ".html"),
-            (["report", plain, "-o", str(tmp_path / "there.html")], "--force"),
-            (["report", plain, "-o", str(tmp_path / "folder.html"), "--force"], "folder.html"),
-            (["report", plain, "-o", str(tmp_path / "no" / "x.html")], "no"),
-        ]
-        for arguments, said in cases:
-            assert main(arguments) == 2, arguments
-            out, err = capsys.readouterr()
-            assert (out, err.count("\n")) == ("", 1), (arguments, out, err)
-            assert err.startswith("error: ")
-            assert said in err
-    assert (tmp_path / "there.html").read_text() == "there"
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.html", "there.html"]
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_command_ends_at_once_with_a_page_open(results: Path, number: signal.Signals) -> None:
-    command = "import sys; from nas.cli.main import main; sys.exit(main())"
-    process = subprocess.Popen(
-        [sys.executable, "-c", command, "dashboard", "--out", str(results), "--port", "0"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
-    )
-    try:
-        assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        assert address.startswith("http://127.0.0.1:")
-        with httpx.stream("GET", address + "api/events", timeout=60) as stream:
-            assert next(stream.iter_lines()) == ": listening"
-            process.send_signal(number)
-            out, err = process.communicate(timeout=30)
-        assert process.returncode == 0, err
-        assert out == ""
-        assert err == "stopped; the runs are as they were\n"
-    finally:
-        process.kill()
-        process.wait()
 
 
 def test_a_run_is_shown_once_however_it_is_named(results: Path, tmp_path: Path) -> None:
