@@ -18,8 +18,9 @@ def show_json(value: Any) -> None:
 
 
 def show_text(text: str) -> None:
-    """Print a line to standard output."""
+    """Print a line to standard output, at once, also where a pipe reads it."""
     sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 def say(text: str) -> None:
