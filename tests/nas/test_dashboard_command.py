@@ -55,7 +55,8 @@ def test_the_command_ends_at_once_with_a_page_open(results: Path, number: signal
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        # Empty: the address must arrive also where Python keeps what it prints for later.
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONUNBUFFERED": ""},
     )
     try:
         assert process.stdout is not None
