@@ -59,9 +59,13 @@ def best_of(run: Path, *options: str) -> tuple[int, float]:
 def shows_the_front(page: Page, expected: list[list[Any]]) -> None:
     """The model's front is the command line's, and so are the marks of the plot."""
     assert page.evaluate(FRONT) == expected
-    page.evaluate(SETTLED)
-    marks = [sorted((y, x) for y, x in trace) for trace in page.evaluate(POINTS)]
     points = sorted((100 * accuracy, ms) for _, accuracy, ms in expected)
+    for _ in range(50):  # while trials are read the page draws but now and then
+        page.evaluate(SETTLED)
+        marks = [sorted((y, x) for y, x in trace) for trace in page.evaluate(POINTS)]
+        if any(len(trace) == len(points) for trace in marks):
+            break
+        page.wait_for_timeout(100)
     assert points in [[(pytest.approx(y, rel=1e-12), x) for y, x in trace] for trace in marks]
 
 

@@ -7,6 +7,7 @@
   let due = false;
   let lost = false;
   let drawnRuns = '';
+  const heard = new Map(); // run id -> how far it is, told before its document
   let wrong = null; // why data could not be had
   let written = null; // of a report: when it was, in seconds since the epoch
 
@@ -118,8 +119,9 @@
     NAS.takeTrials(id, found.trials);
     NAS.takeProgress(id, found.progress);
     const run = NAS.state.runs.get(id);
-    const { told } = run;
-    Object.assign(run, { complete: true, told: null });
+    const told = heard.get(id);
+    heard.delete(id);
+    run.complete = true;
     if (told) {
       NAS.takeProgress(id, told);
       check(id, told);
@@ -130,9 +132,8 @@
   // What the server counts must be what is here: an event that was lost makes the run load anew.
   function check(id, progress) {
     const run = NAS.state.runs.get(id);
-    if (!run) return;
-    if (!run.complete) {
-      run.told = progress; // what it counts may have been told before the document that is on its way
+    if (!run || !run.complete) {
+      heard.set(id, progress); // what it counts may have been told before the run was here
       return;
     }
     const counts = {};
