@@ -52,11 +52,15 @@ class SamePad(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Pad x [batch, c, h, w] for a convolution without padding of its own."""
+        return pad(x, self.margins(x.shape[2:]))
+
+    def margins(self, size: Iterable[int]) -> list[int]:
+        """Return the zeros left, right, above and below an image of ``size`` (height, width)."""
         margins: list[int] = []
-        for size, kernel, stride in zip(x.shape[2:], self.kernel, self.stride, strict=True):
-            missing = max(0, (-(-size // stride) - 1) * stride + kernel - size)
+        for pixels, kernel, stride in zip(size, self.kernel, self.stride, strict=True):
+            missing = max(0, (-(-pixels // stride) - 1) * stride + kernel - pixels)
             margins = [missing // 2, missing - missing // 2, *margins]
-        return pad(x, margins)
+        return margins
 
 
 class AverageProbabilities(nn.Module):

@@ -1,0 +1,1 @@
+"""Networks as graphs in the formats of other runtimes, written straight from the built modules."""

@@ -1,0 +1,95 @@
+"""What a runtime is: it prepares a piece of work, which is then run and timed, and closed."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from latency.protocol import Visit
+from search_spaces.blocks import IMAGE, BlockGraph, BlockSpec, Node, Norm, Stage
+
+Shape = tuple[int, ...]
+"""Shape of a tensor without its batch: (channels, height, width) or (features,)."""
+
+BLOCK = "block"
+"""The name of the one block of a piece that is a block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Work to be timed: stages of blocks in order, and the shapes of what the first one reads.
+
+    A network with exits, or a single block on inputs of given shapes (one stage). Values that can
+    be sent to another process; ``key`` names equal work by equal text in every process.
+    """
+
+    stages: tuple[Stage, ...]
+    inputs: tuple[tuple[str, Shape], ...]
+    norm: Norm = Norm()
+
+    @classmethod
+    def network(cls, graph: BlockGraph) -> "Piece":
+        """Return the lazy stages of a network."""
+        return cls(graph.stages(), ((IMAGE, graph.image),), graph.norm)
+
+    @classmethod
+    def block(cls, spec: BlockSpec, shapes: tuple[Shape, ...], norm: Norm = Norm()) -> "Piece":
+        """Return one block on inputs of these shapes."""
+        names = tuple(f"in{index}" for index in range(len(shapes)))
+        stage = Stage((Node(BLOCK, spec, names),), names, (), BLOCK)
+        return cls((stage,), tuple(zip(names, shapes, strict=True)), norm)
+
+
+class Prepared(ABC):
+    """A piece of work that is ready to run: weights drawn, input made, buffers allocated.
+
+    ``parts``: how many timed parts each stage has, at least one. A runtime that can look inside a
+    stage times its blocks; others time the stage.
+    """
+
+    parts: tuple[int, ...]
+
+    @abstractmethod
+    def run(self, stages: int) -> list[float]:
+        """Run the first ``stages`` stages once; return the milliseconds of each of their parts."""
+
+    def visit(self, visit: Visit, stages: int | None = None) -> list[list[float]]:
+        """Run untimed passes, then timed ones; return milliseconds [repeats][parts].
+
+        A device that is far away does the whole visit in one call.
+        """
+        count = len(self.parts) if stages is None else stages
+        for _ in range(visit.warm_up):
+            self.run(count)
+        return [self.run(count) for _ in range(visit.repeats)]
+
+    def close(self) -> None:
+        """Give back what was taken. Called once."""
+
+
+@runtime_checkable
+class Runtime(Protocol):
+    """Runs networks on a device. Made with the text of ``--device``, and cheap to make."""
+
+    @property
+    def name(self) -> str:
+        """The runtime, such as ``torch``."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs, such as ``cpu``."""
+
+    @property
+    def shares_host(self) -> bool:
+        """Whether trainings on this host disturb it, so that they stand still meanwhile."""
+
+    def prepare(self, piece: Piece, seed: int) -> Prepared:
+        """Make a piece ready; ``seed`` draws weights and input.
+
+        Raises LatencyError where this runtime cannot run it or its answers are not finite.
+        """
+
+    def conditions(self) -> dict[str, Any]:
+        """Return, as JSON values, what its figures depend on: versions, threads, batch, dtype...
+
+        Equal conditions (with the same host) mean that figures compare.
+        """
