@@ -148,7 +148,7 @@ def _plain(kind: str, **attributes: Any) -> "Callable[[_Graph, Call], None]":
 
 
 def _clip(graph: _Graph, call: Call) -> None:
-    limits = [graph.constant(np.float32(value)) for value in (0, 6)]
+    limits = [graph.constant(np.array(value, np.float32)) for value in (0, 6)]
     graph.add("Clip", [*call.inputs, *limits], call.output)
 
 
@@ -211,7 +211,7 @@ def _average_probabilities(graph: _Graph, call: Call) -> None:
         rows.append(graph.add("Unsqueeze", (logs, axis), f"{call.output}.row{place}"))
     stacked = graph.add("Concat", rows, f"{call.output}.rows", axis=0)
     summed = graph.add("ReduceLogSumExp", (stacked, axis), f"{call.output}.sum", keepdims=0)
-    graph.add("Sub", (summed, graph.constant(np.float32(log(len(rows))))), call.output)
+    graph.add("Sub", (summed, graph.constant(np.array(log(len(rows)), np.float32))), call.output)
 
 
 def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:

@@ -43,7 +43,7 @@ class Recording:
 
 
 def record(stage: nn.Module, given: Mapping[str, Tensor]) -> tuple[Recording, tuple[Tensor, ...]]:
-    """Run a stage in evaluation mode on named tensors [batch, ...]; return its calls and answers."""
+    """Run a stage on named tensors [batch, ...], without training; return calls and answers."""
     book = _Book(given)
     leaves = [leaf for leaf in stage.modules() if not list(leaf.children())]
     with ExitStack() as stack, torch.no_grad():

@@ -1,7 +1,7 @@
 """What a runtime is: it prepares a piece of work, which is then run and timed, and closed."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 from latency.protocol import Visit
@@ -18,13 +18,13 @@ BLOCK = "block"
 class Piece:
     """Work to be timed: stages of blocks in order, and the shapes of what the first one reads.
 
-    A network with exits, or a single block on inputs of given shapes (one stage). Values that can
-    be sent to another process; ``key`` names equal work by equal text in every process.
+    A network with exits, or a single block on inputs of given shapes (one stage). A value that
+    can be sent to another process.
     """
 
     stages: tuple[Stage, ...]
     inputs: tuple[tuple[str, Shape], ...]
-    norm: Norm = Norm()
+    norm: Norm = field(default_factory=Norm)
 
     @classmethod
     def network(cls, graph: BlockGraph) -> "Piece":
@@ -32,7 +32,7 @@ class Piece:
         return cls(graph.stages(), ((IMAGE, graph.image),), graph.norm)
 
     @classmethod
-    def block(cls, spec: BlockSpec, shapes: tuple[Shape, ...], norm: Norm = Norm()) -> "Piece":
+    def block(cls, spec: BlockSpec, shapes: tuple[Shape, ...], norm: Norm) -> "Piece":
         """Return one block on inputs of these shapes."""
         names = tuple(f"in{index}" for index in range(len(shapes)))
         stage = Stage((Node(BLOCK, spec, names),), names, (), BLOCK)
@@ -62,6 +62,7 @@ class Prepared(ABC):
             self.run(count)
         return [self.run(count) for _ in range(visit.repeats)]
 
+    @abstractmethod
     def close(self) -> None:
         """Give back what was taken. Called once."""
 
