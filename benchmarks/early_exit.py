@@ -42,7 +42,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from latency.campaign import quiet
+from latency.runtimes.torch_eager import quiet
 from nas import atomic
 from nas.data.dataset import Split
 from nas.data.load import load, load_test

@@ -1,105 +1,96 @@
-"""Timing several built networks in one interleaved campaign, block by block, on the CPU."""
+"""Timing many prepared items in one interleaved campaign, a fixed canary among them."""
 
 import gc
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from itertools import pairwise
-from typing import Any, cast
 
 import numpy as np
-import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
-from latency.protocol import Protocol, Samples, Visit
-from search_spaces.network import StagedBlocks, StagedNetwork
+from latency.protocol import Protocol, Samples, Visit, noise
+from latency.runtimes.runtime import Prepared
 
-Clock = Callable[[], int]
-"""Nanoseconds since any fixed moment."""
+CANARY_EVERY = 25
+"""Visits between two visits to the canary."""
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
-    """A network to be timed, in eval mode, and the image it is timed on: [1, channels, h, w]."""
+class Taken:
+    """What a campaign took: per item ``samples`` [rounds, repeats, parts] in ms, in its order.
 
-    network: StagedNetwork
-    image: Tensor
+    ``parts``: of each item, how many parts each of its stages has. ``canary``: milliseconds of
+    each timed pass of the canary, in the order in which they ran; empty without one.
+    """
+
+    samples: tuple[Samples, ...]
+    parts: tuple[tuple[int, ...], ...]
+    canary: NDArray[np.float64]
+
+    def noises(self, quantile: float) -> NDArray[np.float64]:
+        """Return of each item how much its even and odd rounds differ, relative."""
+        return np.array([noise(each, quantile) for each in self.samples])
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Run on one thread, without gradients and without the garbage collector; then as before."""
-    threads, collecting = torch.get_num_threads(), gc.isenabled()
-    torch.set_num_threads(1)
+def collected() -> Iterator[None]:
+    """Keep the garbage collector still; afterwards it is as it was."""
+    collecting = gc.isenabled()
+    gc.collect()
     gc.disable()
     try:
-        with torch.inference_mode():
-            yield
+        yield
     finally:
-        torch.set_num_threads(threads)
         if collecting:
             gc.enable()
 
 
-@contextmanager
-def stopwatch(network: StagedNetwork, clock: Clock) -> Iterator[list[int]]:
-    """Note in a list the time after every block of the network that runs."""
-    stamps: list[int] = []
-
-    def note(*_: Any) -> None:
-        stamps.append(clock())
-
-    stages = cast(Iterable[StagedBlocks], network.stages)
-    hooks = [block.register_forward_hook(note) for stage in stages for block in stage.blocks]
-    try:
-        yield stamps
-    finally:
-        for hook in hooks:
-            hook.remove()
-
-
 def run(
-    subjects: Sequence[Subject],
+    items: Sequence[Prepared],
     protocol: Protocol,
     rng: np.random.Generator,
-    clock: Clock = time.perf_counter_ns,
-) -> list[Samples]:
-    """Time every subject by the protocol; return its samples in ms, [rounds, repeats, blocks]."""
-    with quiet(), ExitStack() as stack:
-        passes = [
-            partial(
-                timed_pass, subject, stack.enter_context(stopwatch(subject.network, clock)), clock
-            )
-            for subject in subjects
-        ]
-        visits = [protocol.visit(_pass_ms(once)) for once in passes]
-        taken: list[list[list[list[float]]]] = [[] for _ in subjects]
-        for order in protocol.orders(len(subjects), rng):
-            for index in order:
-                taken[index].append(_visit(passes[index], visits[index]))
-    return [np.array(rounds, dtype=np.float64) for rounds in taken]
+    canary: Prepared | None = None,
+    between: Callable[[int], None] = lambda done: None,
+    clock: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Taken:
+    """Visit all items by the protocol and return their samples.
+
+    between: called after each round with the number of rounds done; what it raises ends the
+    campaign. clock, sleep: seconds.
+    """
+    with collected():
+        visits = [protocol.visit(_pass_ms(item)) for item in items]
+        taken: list[list[list[list[float]]]] = [[] for _ in items]
+        beats: list[float] = []
+        open_ = list(range(len(items)))
+        for done in range(1, protocol.most_rounds + 1):
+            start = clock()
+            for place, index in enumerate(rng.permutation(len(open_))):
+                if canary is not None and place % CANARY_EVERY == 0:
+                    beats += [sum(once) for once in canary.visit(Visit(2, 3))]
+                item = open_[int(index)]
+                taken[item].append(items[item].visit(visits[item]))
+            between(done)
+            if done >= protocol.rounds:
+                open_ = [item for item in open_ if _differs(taken[item], protocol)]
+            if not open_ or done == protocol.most_rounds:
+                break
+            sleep(max(0.0, protocol.apart_s - (clock() - start)))
+    return Taken(
+        tuple(np.array(rounds, dtype=np.float64) for rounds in taken),
+        tuple(item.parts for item in items),
+        np.array(beats, dtype=np.float64),
+    )
 
 
-def timed_pass(subject: Subject, stamps: list[int], clock: Clock) -> list[float]:
-    """Run a subject once under its stopwatch; return the milliseconds of each block."""
-    state: tuple[Tensor, ...] = (subject.image,)
-    stamps[:] = [clock()]
-    for stage in subject.network.stages:
-        _, *rest = stage(*state)
-        state = tuple(rest)
-        stamps[-1] = clock()  # what a stage does after its last block is that block's work
-    return [(after - before) / 1e6 for before, after in pairwise(stamps)]
+def _differs(rounds: list[list[list[float]]], protocol: Protocol) -> bool:
+    return noise(np.array(rounds, dtype=np.float64), protocol.quantile) > protocol.tolerance
 
 
-def _visit(once: Callable[[], list[float]], visit: Visit) -> list[list[float]]:
-    for _ in range(visit.warm_up):
-        once()
-    return [once() for _ in range(visit.repeats)]
-
-
-def _pass_ms(once: Callable[[], list[float]]) -> float:
+def _pass_ms(item: Prepared) -> float:
     """Return the time of the second pass ever; the first one also sets up its kernels."""
-    once()
-    return sum(once())
+    every = len(item.parts)
+    item.run(every)
+    return sum(item.run(every))

@@ -3,12 +3,13 @@
 Other work on the machine disturbs samples in two ways: preemption lengthens single passes, and
 shared caches, frequency and sibling threads slow everything for seconds. Means and medians carry
 both into the result. A low quantile over rounds that lie apart in time sees through them, and more
-so the shorter the piece of work: on a busy machine no whole pass goes undisturbed, but each block
-of the network does in some pass. So blocks are timed one by one within whole passes, where caches
-are as they are in use, and an exit's latency is the sum of the low quantiles of its blocks.
+so the shorter the piece of work: on a busy machine no whole pass goes undisturbed, but each part
+of the network does in some pass. So parts (blocks, or stages where a runtime cannot look inside)
+are timed one by one within whole passes, where caches are as they are in use, and an exit's latency
+is the sum of the low quantiles of its parts.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from latency.source import LatencyEstimate, PerExit
 
 Samples = NDArray[np.float64]
-"""Milliseconds of each block in each timed pass: [rounds, repeats, blocks]."""
+"""Milliseconds of each part in each timed pass: [rounds, repeats, parts]."""
 
 SPREAD = (0.1, 0.9)
 """Quantiles over rounds that bound the interval of an estimate."""
@@ -26,7 +27,7 @@ SPREAD = (0.1, 0.9)
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """What one network gets in one round: untimed passes, then timed ones."""
+    """What one item gets in one round: untimed passes, then timed ones."""
 
     warm_up: int
     repeats: int
@@ -34,11 +35,16 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """A measurement: in each of ``rounds`` every network is visited once, in a new order.
+    """A measurement: in each round every item is visited once, in a new order.
 
-    A visit has up to ``warm_up`` untimed and ``repeats`` timed passes; networks so slow that these
+    A visit has up to ``warm_up`` untimed and ``repeats`` timed passes; items so slow that these
     last longer than ``visit_ms`` get fewer, but at least one of each. ``quantile`` in [0, 1) of a
-    block's samples is its time; 0 is the minimum.
+    part's samples is its time; 0 is the minimum.
+
+    After ``rounds`` rounds an item is done once the times of its even and of its odd rounds differ
+    by no more than ``tolerance`` (relative); others go on up to ``most_rounds``. Rounds begin at
+    least ``apart_s`` seconds after one another: what slows a machine for seconds must not cover
+    them all.
     """
 
     rounds: int = 12
@@ -46,37 +52,53 @@ class Protocol:
     repeats: int = 3
     visit_ms: float = 40.0
     quantile: float = 0.0
+    tolerance: float = 0.02
+    most_rounds: int = 12
+    apart_s: float = 0.0
 
     def visit(self, pass_ms: float) -> Visit:
-        """Return the passes of one visit to a network whose pass takes ``pass_ms``."""
+        """Return the passes of one visit to an item whose pass takes ``pass_ms``."""
         wanted = self.warm_up + self.repeats
         passes = max(2, min(wanted, int(self.visit_ms / max(pass_ms, 1e-6))))
         warm_up = max(1, passes * self.warm_up // wanted)
         return Visit(warm_up, passes - warm_up)
 
-    def orders(self, networks: int, rng: np.random.Generator) -> Iterator[list[int]]:
-        """Yield per round the order of visits, every network once."""
-        for _ in range(self.rounds):
-            yield [int(index) for index in rng.permutation(networks)]
-
     def facts(self) -> dict[str, Any]:
         """Return the numbers of the protocol, and its statistic in words, as JSON values."""
-        statistic = f"sum over blocks of the {self.quantile:g} quantile of all passes"
+        statistic = f"sum over parts of the {self.quantile:g} quantile of all passes"
         return {"statistic": statistic, **asdict(self)}
 
 
-def summarise(samples: Samples, blocks: Sequence[int], quantile: float) -> PerExit:
-    """Turn the samples of one network, [rounds, repeats, blocks] in ms, into its latencies.
+def part_times(samples: Samples, quantile: float) -> NDArray[np.float64]:
+    """Return the milliseconds of each part: the low quantile over all passes of all rounds."""
+    times: NDArray[np.float64] = np.quantile(
+        samples.reshape(-1, samples.shape[2]), quantile, axis=0
+    )
+    return times
 
-    ``blocks`` counts the blocks of each stage. The latency of exit k is the sum, over all blocks
-    of stages 0..k, of the block's low quantile over all passes. The interval is the spread (0.1 to
+
+def noise(samples: Samples, quantile: float) -> float:
+    """Return how much the whole item's time differs between even and odd rounds, relative.
+
+    NaN for a single round, which cannot be compared.
+    """
+    if len(samples) < 2:
+        return float("nan")
+    even, odd = (float(part_times(samples[start::2], quantile).sum()) for start in (0, 1))
+    return abs(even - odd) / min(even, odd)
+
+
+def summarise(samples: Samples, parts: Sequence[int], quantile: float) -> PerExit:
+    """Turn the samples of one network, [rounds, repeats, parts] in ms, into its latencies.
+
+    ``parts`` counts the parts of each stage. The latency of exit k is the sum, over all parts of
+    stages 0..k, of the part's low quantile over all passes. The interval is the spread (0.1 to
     0.9 quantile) of the same figure taken round by round, widened where needed to hold the latency:
     a round alone is rarely as good as the best of all rounds, so latency lies near the low end.
     """
-    assert sum(blocks) == samples.shape[2], "every block belongs to a stage"
-    ends = np.cumsum(blocks) - 1
-    pooled = samples.reshape(-1, samples.shape[2])
-    latency = np.cumsum(np.quantile(pooled, quantile, axis=0))[ends]
+    assert sum(parts) == samples.shape[2], "every part belongs to a stage"
+    ends = np.cumsum(parts) - 1
+    latency = np.cumsum(part_times(samples, quantile))[ends]
     by_round = np.cumsum(np.quantile(samples, quantile, axis=1), axis=1)[:, ends]
     low, high = np.quantile(by_round, SPREAD, axis=0)
     return tuple(

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from latency.protocol import Protocol as MeasuringProtocol
 from latency.protocol import Visit
 from search_spaces.blocks import IMAGE, BlockGraph, BlockSpec, Node, Norm, Stage
 
@@ -78,6 +79,10 @@ class Runtime(Protocol):
     @property
     def device(self) -> str:
         """Where it runs, such as ``cpu``."""
+
+    @property
+    def protocol(self) -> MeasuringProtocol:
+        """How its work is best measured: passes of a visit, rounds."""
 
     @property
     def shares_host(self) -> bool:

@@ -1,0 +1,157 @@
+"""A bench: a runtime on a device where pieces of work are measured together, on a quiet lane."""
+
+import resource
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from latency import campaign, canary, host
+from latency.campaign import Taken
+from latency.fingerprint import Fingerprint
+from latency.lane import Lane, Passage
+from latency.protocol import Protocol as MeasuringProtocol
+from latency.runtimes.runtime import Piece, Prepared, Runtime
+
+Say = Callable[[str, int, int], None]
+"""Told what is being done and how much of it is done: ("rounds", 3, 12). May raise to end it."""
+
+
+def silent(what: str, done: int, of: int) -> None:
+    """Say nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The measurement of some pieces, and in ``facts`` how it went (load, seconds, lane...)."""
+
+    taken: Taken
+    facts: dict[str, Any]
+    protocol: MeasuringProtocol
+
+
+class Bench(Protocol):
+    """Where campaigns are run: on this host, or by an agent on another one."""
+
+    @property
+    def name(self) -> str:
+        """The runtime, such as ``torch``."""
+
+    @property
+    def device(self) -> str:
+        """Where it runs, such as ``cpu``."""
+
+    @property
+    def protocol(self) -> MeasuringProtocol:
+        """The protocol that suits the runtime."""
+
+    def fingerprint(self) -> Fingerprint:
+        """Return all that a figure measured here depends on."""
+
+    def measure(
+        self,
+        pieces: Sequence[Piece],
+        seed: int,
+        protocol: MeasuringProtocol | None = None,
+        say: Say = silent,
+    ) -> Batch:
+        """Measure pieces together in one campaign, with the canary; ``seed`` draws all chance.
+
+        Raises LatencyError where a piece cannot be run or its answers are not finite.
+        """
+
+
+@dataclass(frozen=True)
+class LocalBench:
+    """A runtime driven by this process. ``lane``: where trainings on this host stand still."""
+
+    runtime: Runtime
+    lane: Lane = field(default_factory=Lane)
+
+    @property
+    def name(self) -> str:
+        return self.runtime.name
+
+    @property
+    def device(self) -> str:
+        return self.runtime.device
+
+    @property
+    def protocol(self) -> MeasuringProtocol:
+        return self.runtime.protocol
+
+    def fingerprint(self) -> Fingerprint:
+        facts = self.runtime.conditions()
+        return facts if "host" in facts else {**facts, "host": host.facts()}
+
+    def measure(
+        self,
+        pieces: Sequence[Piece],
+        seed: int,
+        protocol: MeasuringProtocol | None = None,
+        say: Say = silent,
+    ) -> Batch:
+        protocol, start = protocol or self.protocol, time.monotonic()
+        before, switched = host.load_average(), _switches()
+        quiet = self.lane.measuring() if self.runtime.shares_host else nullcontext()
+        with self._prepared(pieces, seed, say) as (items, watch), quiet as passage:
+            taken = campaign.run(
+                items,
+                protocol,
+                np.random.default_rng(seed),
+                watch,
+                lambda done: say("rounds", done, protocol.rounds),
+            )
+        return Batch(
+            taken,
+            {
+                "items": len(pieces),
+                "rounds": [len(samples) for samples in taken.samples],
+                "seconds": round(time.monotonic() - start, 1),
+                "canary_ms": _number(canary.floor_ms(taken.canary)),
+                "restlessness": _number(canary.restlessness(taken.canary)),
+                "busy": bool(canary.restlessness(taken.canary) > canary.BUSY),
+                "load_before": before,
+                "load_after": host.load_average(),
+                "preemptions": _switches() - switched,
+                **_lane_facts(passage),
+            },
+            protocol,
+        )
+
+    @contextmanager
+    def _prepared(
+        self, pieces: Sequence[Piece], seed: int, say: Say
+    ) -> Iterator[tuple[list[Prepared], Prepared]]:
+        ready: list[Prepared] = []
+        try:
+            for piece in (canary.piece(), *pieces):
+                ready.append(self.runtime.prepare(piece, seed))
+                say("preparing", len(ready) - 1, len(pieces))
+            yield ready[1:], ready[0]
+        finally:
+            for item in ready:
+                item.close()
+
+
+def noises(batch: Batch) -> NDArray[np.float64]:
+    """Return of each item how much its even and odd rounds differ, relative."""
+    return batch.taken.noises(batch.protocol.quantile)
+
+
+def _switches() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+
+
+def _number(value: float) -> float | None:
+    return round(value, 6) if value == value else None
+
+
+def _lane_facts(passage: Passage | None) -> dict[str, Any]:
+    if passage is None:
+        return {}
+    return {"lane_contended": passage.contended, "lane_waited_ms": round(passage.waited_ms, 1)}
