@@ -20,6 +20,7 @@ MARKS = {
     "needs-network": "packages or data that are not here",
     "needs-gpu": "a CUDA device",
     "needs-cluster": "a Ray cluster or a PostgreSQL server",
+    "needs-phone": "a phone or a board, attached",
     "takes-hours": "more than a test can wait for",
 }
 IN_CHECKOUT = "in-checkout"

@@ -1,0 +1,72 @@
+"""A program of this host, run to its end or killed with all it started."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from latency.errors import LatencyError
+
+_HINTS = {
+    "adb": "install Android's platform-tools",
+    "ssh": "install an OpenSSH client",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended: its name, exit code, and what it printed, lines ended by newlines."""
+
+    program: str
+    code: int
+    stdout: str
+    stderr: str
+
+
+class TimedOut(Exception):
+    """A program ran too long and was killed; ``stdout`` is what it had printed."""
+
+    def __init__(self, stdout: str) -> None:
+        super().__init__("timed out")
+        self.stdout = stdout
+
+
+def call(argv: Sequence[str], given: bytes, timeout_s: float) -> Ended:
+    """Run a program, without a shell, on the bytes of its standard input.
+
+    Raises TimedOut after ``timeout_s`` and LatencyError for a program that is not on the PATH.
+    """
+    pipe = subprocess.PIPE
+    try:
+        # In a session of its own, so that what it starts can be killed with it.
+        process = subprocess.Popen(
+            argv, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True
+        )
+    except OSError as error:
+        hint = _HINTS.get(argv[0], "see the PATH")
+        raise LatencyError(f"{argv[0]}: cannot be started ({error.strerror}): {hint}") from None
+    try:
+        stdout, stderr = process.communicate(given, timeout=timeout_s)
+    except subprocess.TimeoutExpired as error:
+        _kill(process)
+        raise TimedOut(_text(error.stdout or b"")) from None
+    except BaseException:
+        _kill(process)
+        raise
+    return Ended(argv[0], process.returncode, _text(stdout), _text(stderr))
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with suppress(BrokenPipeError):
+                pipe.close()
+
+
+def _text(printed: bytes) -> str:
+    return printed.decode("utf-8", "replace").replace("\r\n", "\n")
