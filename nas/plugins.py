@@ -17,6 +17,7 @@ from nas.errors import UserError
 if TYPE_CHECKING:
     import optuna
 
+    from latency.bench import Bench
     from latency.source import LatencySource
     from search_spaces.space import SearchSpace
 
@@ -83,8 +84,36 @@ def runtime(name: str, device: str = "cpu") -> "LatencySource":
 
     if name in sources.RUNTIMES:
         return sources.make(name, device)
-    found: LatencySource = _outside("runtimes", name)(device)
-    return found
+    found = _outside("runtimes", name)(device)
+    if _prepares(found):
+        from latency.bench import LocalBench
+        from latency.measuring import Measuring
+
+        return Measuring(LocalBench(found))
+    source: LatencySource = found
+    return source
+
+
+def bench(name: str, device: str = "cpu") -> "Bench":
+    """Make the bench of this runtime on this device, where pieces of work are measured.
+
+    Raises UserError where there is no such name, and LatencyError where the device does not fit
+    or nothing can be measured with the runtime.
+    """
+    from latency import sources
+    from latency.bench import LocalBench
+
+    if name in sources.RUNTIMES:
+        return sources.bench(name, device)
+    found = _outside("runtimes", name)(device)
+    if not _prepares(found):
+        raise UserError(f"runtime {name!r} measures whole networks alone: it has no prepare")
+    return LocalBench(found)
+
+
+def _prepares(found: Any) -> bool:
+    """Whether an outsider's runtime is one, rather than a latency source of its own."""
+    return hasattr(found, "prepare")
 
 
 def unknown(noun: str, name: str, known: tuple[str, ...]) -> UserError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import plugins, starting
+from nas import devices, plugins, starting
 from nas import run as runs
 from nas import settings as settings_of
 from nas.errors import UserError
@@ -110,7 +110,7 @@ def _begun(
     refuse_unfit(sampler, space, objective.directions)
     if settings.name is not None:
         runs.refuse_existing(settings.out, settings.name)
-    source = plugins.runtime(settings.runtime, settings.device)
+    source = _source(settings, interruption, stack)
     task = _task(settings, progress)
     starts = starting.buildable(starts, space, task.image, task.classes, progress.say)
     session = stack.enter_context(opening.session(settings, interruption))
@@ -126,6 +126,16 @@ def _begun(
     if starts:
         progress.say(starting.reach(starts, settings.trials))
     return run, workplace
+
+
+def _source(
+    settings: SearchSettings, interruption: Interruption, stack: contextlib.ExitStack
+) -> "LatencySource":
+    """What estimates latency, closed with `stack`. Raises UserError and LatencyError."""
+    asked = (settings.runtime, settings.device, settings.ray_address)
+    source = stack.enter_context(devices.opened(*asked, interruption.check))
+    interruption.listen_again()  # a device may be reached through Ray
+    return source
 
 
 def _workplace(
@@ -158,7 +168,10 @@ def resume(
         stack.enter_context(found.driving())
         settings = found.settings.model_copy(update={"trials": _total(found, trials)})
         _refuse_other_version(found.space(), settings, f"run {found.name}")
-        source = plugins.runtime(settings.runtime, settings.device)
+        try:
+            source = _source(settings, interruption, stack)
+        except Stopped:
+            raise Interrupted(found) from None
         if changed := _changed(found.latency.get("conditions") or {}, source.conditions()):
             progress.say(f"warning: latencies will not compare to those before: {changed}")
         task = _task(settings, progress)

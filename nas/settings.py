@@ -143,8 +143,11 @@ class SearchSettings(BaseModel):
     def _together(self) -> "SearchSettings":
         if self.hard and self.w is not None:
             raise UserError("w and hard exclude each other: hard means alpha 0, beta -1")
-        if self.ray_address is not None and self.executor != "ray":
-            raise UserError("ray_address needs executor ray")
+        far = self.device.startswith("ray:")
+        if self.ray_address is not None and self.executor != "ray" and not far:
+            raise UserError("ray_address needs executor ray, or a device ray:NAME")
+        if far and self.executor == "ray" and self.ray_address is None:
+            raise UserError(f"device {self.device!r} needs ray_address, the Ray its node joined")
         if self.name is not None and not NAME.fullmatch(self.name):
             raise UserError(
                 f"name {self.name!r} is not a run name: letters, digits, '.', '_' and '-', "

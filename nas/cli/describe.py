@@ -1,5 +1,6 @@
 """``nas describe``: what a network is and costs."""
 
+from contextlib import nullcontext
 from dataclasses import asdict, astuple
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 
 from nas.cli.architectures import Arch, find
 from nas.cli.output import cell, say, show_json, show_table, show_text
-from nas.cli.values import RUNS, Classes, Device, Image, Json, Out, Runtime
+from nas.cli.values import RUNS, Classes, Device, Image, Json, Out, RayAddress, Runtime
 from nas.cli.values import image as read_image
 from nas.description import Description
 from nas.operator_table import OperatorTable, operator_table
@@ -25,22 +26,24 @@ def describe(
     ] = False,
     device: Device = "cpu",
     runtime: Runtime = "torch",
+    ray_address: RayAddress = None,
     out: Out = RUNS,
     as_json: Json = False,
 ) -> None:
     """Show parameters, MACs and, with --latency, milliseconds of every exit of a network."""
-    from nas import description, plugins
+    from nas import description, devices
 
     if image is not None:
         read_image(image)  # a mistake in it is said before the network is looked for
     found = find(arch, out)
     shape = None if image is None else read_image(image, found.image and found.image[0])
-    described = description.describe(
-        found.architecture,
-        shape or found.image or (3, 32, 32),
-        classes or found.classes or 100,
-        plugins.runtime(runtime, device) if latency else None,
-    )
+    with devices.opened(runtime, device, ray_address) if latency else nullcontext() as source:
+        described = description.describe(
+            found.architecture,
+            shape or found.image or (3, 32, 32),
+            classes or found.classes or 100,
+            source,
+        )
     if found.image is None and (image is None or classes is None) and not as_json:
         shown = "x".join(map(str, described.image))
         say(f"for {shown} images of {described.classes} classes; --image and --classes give others")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from nas.cli.output import cell, say, show_json, show_table, show_text
-from nas.cli.values import RUNS, Device, Force, Json, Out, Runtime, Weights
+from nas.cli.values import RUNS, Device, Force, Json, Out, RayAddress, Runtime, Weights
 from nas.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def evaluate(
     force: Force = False,
     device: Device = "cpu",
     runtime: Runtime = "torch",
+    ray_address: RayAddress = None,
     out: Out = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -73,7 +74,7 @@ def evaluate(
 
     Thresholds come from held-out images alone and are applied to the test images.
     """
-    from nas import plugins
+    from nas import devices
     from nas.evaluation import calibrated, images, policies, writing
     from nas.evaluation import evaluate as judge
     from nas.evaluation.cost import exit_cost
@@ -90,12 +91,12 @@ def evaluate(
         writing.refuse_file(output)
         if calibrate:
             calibrated.refuse_taken(output, force)
-    source = plugins.runtime(runtime, device)
-    trained = open_trained(arch, out, weights)
-    spec = images.spec_of(trained, data, image)
-    judges = images.read(spec, trained, split == "test", say)
-    say(f"timing every exit ({runtime} on {device})")
-    cost = exit_cost(trained.network.graph, source)
+    with devices.opened(runtime, device, ray_address) as source:
+        trained = open_trained(arch, out, weights)
+        spec = images.spec_of(trained, data, image)
+        judges = images.read(spec, trained, split == "test", say)
+        say(f"timing every exit ({runtime} on {device})")
+        cost = exit_cost(trained.network.graph, source)
     if asked is not None:
         policies.within(asked, cost)  # what no exit can do is said before the images are classified
     seen = answered(trained, judges, say)

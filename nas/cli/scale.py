@@ -1,12 +1,24 @@
 """``nas scale``: a network made wider or narrower."""
 
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nas.cli.architectures import Arch, Found, find
 from nas.cli.output import cell, show_json, show_table, show_text
-from nas.cli.values import RUNS, Classes, Device, Force, Image, Json, Out, Output, Runtime
+from nas.cli.values import (
+    RUNS,
+    Classes,
+    Device,
+    Force,
+    Image,
+    Json,
+    Out,
+    Output,
+    RayAddress,
+    Runtime,
+)
 from nas.cli.values import image as read_image
 
 if TYPE_CHECKING:
@@ -35,6 +47,7 @@ def scale(
     classes: Classes = None,
     device: Device = "cpu",
     runtime: Runtime = "torch",
+    ray_address: RayAddress = None,
     out: Out = RUNS,
     as_json: Json = False,
 ) -> None:
@@ -42,7 +55,7 @@ def scale(
 
     Without -o nothing is written.
     """
-    from nas import plugins, scaling
+    from nas import devices, scaling
     from nas.config import save
     from nas.exports.config import destination
 
@@ -52,15 +65,19 @@ def scale(
     if output is not None:
         destination(output, "scaled", force)
     found = find(arch, out)
-    scaled = scaling.scale(
-        found.architecture,
-        width,
-        target_macs,
-        target_latency,
-        (image and read_image(image, found.image and found.image[0])) or found.image or (3, 32, 32),
-        classes or found.classes or 100,
-        plugins.runtime(runtime, device) if target_latency is not None else None,
-    )
+    timed = target_latency is not None
+    with devices.opened(runtime, device, ray_address) if timed else nullcontext() as source:
+        scaled = scaling.scale(
+            found.architecture,
+            width,
+            target_macs,
+            target_latency,
+            (image and read_image(image, found.image and found.image[0]))
+            or found.image
+            or (3, 32, 32),
+            classes or found.classes or 100,
+            source,
+        )
     path = None
     if output is not None:
         name = f"{scaled.architecture.space}-{scaled.architecture.key}"

@@ -7,7 +7,7 @@ import typer
 
 from nas.cli.long_work import reporting
 from nas.cli.output import show_json, show_text
-from nas.cli.values import CHECKPOINT, DATA_ROOT, RUNS, Json, Out, Run
+from nas.cli.values import CHECKPOINT, DATA_ROOT, DEVICE, RUNS, Json, Out, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,7 +107,7 @@ def search(
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Where the latency is measured. Default: cpu."),
+        typer.Option(metavar="NAME", help=f"{DEVICE} Default: cpu."),
     ] = None,
     runtime: Annotated[
         str | None,

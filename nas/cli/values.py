@@ -36,12 +36,17 @@ Weights = Annotated[
         metavar="FILE", help="Another safetensors file than the config names. Default: that one."
     ),
 ]
-Device = Annotated[str, typer.Option(metavar="NAME", help="Where the latency is measured.")]
+DEVICE = "Where the latency is measured: cpu, cuda, ray:NAME or a device file."
+Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICE)]
 Runtime = Annotated[
     str,
     typer.Option(
         metavar="NAME", help="What runs the network: torch, macs (simulated) or a plug-in's."
     ),
+]
+RayAddress = Annotated[
+    str | None,
+    typer.Option(metavar="HOST:PORT", help="The Ray cluster that a device ray:NAME belongs to."),
 ]
 DATA_ROOT = "Folder of the standard sets. Default: $NAS_DATA, then ~/.cache/nas."
 CHECKPOINT = "Train in less memory and more time. Default: no."

@@ -70,9 +70,10 @@ class Session:
             else:
                 _init(address=address)
         except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
-            where = "started" if address is None else f"reached at {address}"
+            if address is not None:
+                raise UserError(f"Ray cannot be reached at {address} ({reason(error)})") from None
             raise UserError(
-                f"Ray cannot be {where} ({reason(error)}); executor inline works without it"
+                f"Ray cannot be started ({reason(error)}); executor inline works without it"
             ) from None
 
     def close(self) -> None:
@@ -133,7 +134,7 @@ def _refuse_unreachable(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
     except (OSError, OverflowError) as error:
         raise UserError(
-            f"no Ray at {address} ({error}); check ray_address, or leave it out for a Ray of ours"
+            f"no Ray at {address} ({error}); is it running, and is the address right?"
         ) from None
 
 

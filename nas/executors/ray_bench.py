@@ -1,0 +1,213 @@
+"""A bench on another host: its agent is a Ray actor, restarted once where it dies or is silent."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from latency.bench import Batch, Say, Unfinished, merged, silent
+from latency.errors import LatencyError
+from latency.fingerprint import Fingerprint
+from latency.protocol import Protocol
+from latency.runtimes.runtime import Piece
+from nas.executors.protocol import reason
+from nas.executors.ray_session import Session
+
+TIMEOUT_S = 600.0
+"""Until a device that does not answer a call is given up."""
+CHUNK = 100
+"""Pieces of one call; what earlier calls brought outlives the agent."""
+
+_POLL_S = 0.5  # between two looks at whether to go on
+_TURN_S = 5.0  # of one question for the agent's turn
+
+Wait = Callable[[], None]
+"""Called again and again while an answer is awaited; what it raises ends the wait."""
+
+
+class Gone(Exception):
+    """The agent died or did not answer; says which, in words."""
+
+
+class RayBench:
+    """A runtime on the device ``ray:NAME``, or on ``ray:NAME:DEVICE`` for another than its CPU.
+
+    check: called while answers are awaited, to raise where the user wants to stop. Close it.
+    """
+
+    def __init__(
+        self,
+        runtime: str,
+        device: str,
+        address: str | None,
+        check: Callable[[], None] = lambda: None,
+        timeout_s: float = TIMEOUT_S,
+        chunk: int = CHUNK,
+    ) -> None:
+        """Join Ray at ``address``; the agent starts when it is needed.
+
+        Raises LatencyError for a device that no node offers, UserError where there is no Ray.
+        """
+        self.name, self.device = runtime, device
+        self._short, self._on = parsed(device)
+        self._check, self._timeout_s, self._chunk = check, timeout_s, chunk
+        self._agent: Any = None
+        self._known: tuple[Fingerprint, Protocol] | None = None
+        self._session = Session(0, address)
+        try:
+            refuse_unknown(self._short)
+        except BaseException:
+            self._session.close()
+            raise
+
+    @property
+    def protocol(self) -> Protocol:
+        return self._introduced()[1]
+
+    def fingerprint(self) -> Fingerprint:
+        return dict(self._introduced()[0])
+
+    def heartbeat(self) -> float:
+        """Return the milliseconds that the canary takes there now. Raises LatencyError."""
+        found: float = self._twice(lambda: self._answer("heartbeat"))
+        return found
+
+    def measure(
+        self,
+        pieces: Sequence[Piece],
+        seed: int,
+        protocol: Protocol | None = None,
+        say: Say = silent,
+    ) -> Batch:
+        """Measure pieces in chunks. Raises Unfinished, with the chunks before, for a lost device."""
+        done: list[Batch] = []
+        for start in range(0, max(1, len(pieces)), self._chunk):
+            chunk = tuple(pieces[start : start + self._chunk])
+
+            def tell(what: str, before: int = start) -> None:
+                say(f"{what} {self.device}", before, len(pieces))
+
+            try:
+                done.append(self._twice(lambda: self._measured(chunk, seed, protocol, tell)))
+            except Unfinished as lost:
+                kept = f"; {start} of {len(pieces)} pieces were measured before" if done else ""
+                raise Unfinished(f"{lost}{kept}", merged(done) if done else None) from lost
+            say("pieces", start + len(chunk), len(pieces))
+        return merged(done)
+
+    def close(self) -> None:
+        """End the agent, and the connection to Ray if it was made here."""
+        self._drop()
+        self._session.close()
+
+    def _introduced(self) -> tuple[Fingerprint, Protocol]:
+        if self._known is None:
+            self._known = self._twice(
+                lambda: (
+                    self._answer("fingerprint") | {"device": self.device},
+                    self._answer("protocol"),
+                )
+            )
+        return self._known
+
+    def _measured(
+        self,
+        pieces: tuple[Piece, ...],
+        seed: int,
+        protocol: Protocol | None,
+        tell: Callable[[str], None],
+    ) -> Batch:
+        while not self._answer("take_turn", _TURN_S, wait=lambda: tell("waiting for")):
+            pass
+        found: Batch = self._answer(
+            "measure", pieces, seed, protocol, wait=lambda: tell("measuring on")
+        )
+        return found
+
+    def _twice(self, action: Callable[[], Any]) -> Any:
+        """Do what needs the agent, once more on a new one where it is lost. Raises LatencyError."""
+        try:
+            return action()
+        except Gone:
+            try:
+                return action()
+            except Gone as gone:
+                raise Unfinished(f"device {self._short!r}: {gone}", None) from gone
+
+    def _answer(self, method: str, *given: Any, wait: Wait = lambda: None) -> Any:
+        """Return what the agent answers; it is ended where it does not, or is not waited for.
+
+        Raises Gone, and LatencyError for what went wrong there.
+        """
+        import ray
+
+        try:
+            if self._agent is None:
+                self._agent = self._started()
+            answer = getattr(self._agent, method).remote(*given)
+            self._await(answer, wait)
+            return ray.get(answer)
+        except ray.exceptions.RayTaskError as error:
+            raise _there(self._short, error.cause or error) from error
+        except ray.exceptions.RayError as error:
+            self._drop()
+            raise Gone(f"died in the middle: {reason(error)}") from error
+        except BaseException:
+            self._drop()  # it must not go on measuring for nobody
+            raise
+
+    def _await(self, answer: Any, wait: Wait) -> None:
+        import ray
+
+        start = time.monotonic()
+        while not ray.wait([answer], timeout=min(_POLL_S, self._timeout_s))[0]:
+            self._check()
+            wait()
+            if time.monotonic() - start > self._timeout_s:
+                raise Gone(f"did not answer in {self._timeout_s:g} s")
+
+    def _started(self) -> Any:
+        import ray
+
+        from nas.executors.device_agent import DeviceAgent, place
+
+        refuse_unknown(self._short)
+        options = place(self._short, self._on)
+        return (
+            ray.remote(DeviceAgent)
+            .options(max_concurrency=1, max_restarts=0, **options)
+            .remote(self.name, self._on)
+        )
+
+    def _drop(self) -> None:
+        import ray
+
+        agent, self._agent, self._known = self._agent, None, None
+        if agent is not None and ray.is_initialized():
+            ray.kill(agent)
+
+
+def parsed(device: str) -> tuple[str, str]:
+    """Return the name of a Ray device and the device there: "ray:box:cuda" gives box and cuda.
+
+    Raises LatencyError where it has no name.
+    """
+    _, _, named = device.partition(":")
+    name, _, there = named.partition(":")
+    if not name:
+        raise LatencyError(f"device {device!r} has no name: write ray:NAME, such as ray:pi5")
+    return name, there or "cpu"
+
+
+def refuse_unknown(name: str) -> None:
+    """Raise LatencyError, listing those that exist, for a device that no living node offers."""
+    from nas.executors.ray_devices import offered
+
+    known = [each.name for each in offered()]
+    if name not in known:
+        there = f"there are: {', '.join(known)}" if known else "no node offers any"
+        raise LatencyError(f"device {name!r}: no node offers it ({there})")
+
+
+def _there(name: str, error: BaseException) -> LatencyError:
+    said = str(error) if isinstance(error, LatencyError) else reason(error)
+    return LatencyError(f"device {name!r}: {said}")
