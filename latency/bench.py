@@ -166,7 +166,7 @@ def merged(batches: Sequence[Batch]) -> Batch:
 
 
 def _merged_facts(facts: Sequence[dict[str, Any]], taken: Taken) -> dict[str, Any]:
-    known = {
+    known: dict[str, Callable[[list[Any]], Any]] = {
         "items": sum,
         "rounds": lambda lists: [count for each in lists for count in each],
         "seconds": lambda values: round(sum(values), 1),

@@ -218,7 +218,7 @@ def parsed_adb(printed: str) -> list[Row]:
     for line in printed.splitlines():
         serial, _, rest = line.partition(" ")
         state, *facts = rest.split() or [""]
-        if not facts and state not in ("device", "offline", "unauthorized"):
+        if not state or line.startswith(("List of devices", "*")):
             continue  # the heading, and what the server says while it starts
         known = dict(fact.split(":", 1) for fact in facts if ":" in fact)
         model = known.get("model", "of an unknown model").replace("_", " ")

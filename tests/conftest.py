@@ -8,7 +8,13 @@ from hypothesis import settings
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
-STARTS_RAY = {"test_executors", "test_ray_session", "test_resume"}
+STARTS_RAY = {
+    "test_device_agent",
+    "test_device_node",
+    "test_executors",
+    "test_ray_session",
+    "test_resume",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

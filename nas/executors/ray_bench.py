@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from latency.bench import Batch, Say, Unfinished, merged, silent
@@ -9,6 +10,7 @@ from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
 from latency.protocol import Protocol
 from latency.runtimes.runtime import Piece
+from nas.errors import UserError
 from nas.executors.protocol import reason
 from nas.executors.ray_session import Session
 
@@ -78,16 +80,13 @@ class RayBench:
         protocol: Protocol | None = None,
         say: Say = silent,
     ) -> Batch:
-        """Measure pieces in chunks. Raises Unfinished, with the chunks before, for a lost device."""
+        """Measure pieces in chunks. Raises Unfinished with those before, for a lost device."""
         done: list[Batch] = []
         for start in range(0, max(1, len(pieces)), self._chunk):
+            tell = partial(_tell, say, self.device, start, len(pieces))
             chunk = tuple(pieces[start : start + self._chunk])
-
-            def tell(what: str, before: int = start) -> None:
-                say(f"{what} {self.device}", before, len(pieces))
-
             try:
-                done.append(self._twice(lambda: self._measured(chunk, seed, protocol, tell)))
+                done.append(self._twice(partial(self._measured, chunk, seed, protocol, tell)))
             except Unfinished as lost:
                 kept = f"; {start} of {len(pieces)} pieces were measured before" if done else ""
                 raise Unfinished(f"{lost}{kept}", merged(done) if done else None) from lost
@@ -170,7 +169,10 @@ class RayBench:
 
         from nas.executors.device_agent import DeviceAgent, place
 
-        refuse_unknown(self._short)
+        try:
+            refuse_unknown(self._short)  # whose node may have left since
+        except LatencyError:
+            raise Gone("its node has left Ray") from None
         options = place(self._short, self._on)
         return (
             ray.remote(DeviceAgent)
@@ -184,6 +186,10 @@ class RayBench:
         agent, self._agent, self._known = self._agent, None, None
         if agent is not None and ray.is_initialized():
             ray.kill(agent)
+
+
+def _tell(say: Say, device: str, done: int, of: int, what: str) -> None:
+    say(f"{what} {device}", done, of)
 
 
 def parsed(device: str) -> tuple[str, str]:
@@ -209,5 +215,5 @@ def refuse_unknown(name: str) -> None:
 
 
 def _there(name: str, error: BaseException) -> LatencyError:
-    said = str(error) if isinstance(error, LatencyError) else reason(error)
+    said = str(error) if isinstance(error, LatencyError | UserError) else reason(error)
     return LatencyError(f"device {name!r}: {said}")

@@ -1,0 +1,65 @@
+"""A device on a second Ray node, which leaves."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from latency.bench import Unfinished
+from latency.errors import LatencyError
+from tests.nas import paced_runtime
+from tests.nas.paced_runtime import order, piece, told
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Any]:
+    """A head with a core, and a node beside it that offers the device pi5 and no core."""
+    from nas.executors import ray_session
+
+    paced_runtime.install(tmp_path / "site")
+    before = ray_session._prepare_environment(own=True)
+    folder, store = ray_session._private_folder(), ray_session._OBJECT_STORE
+    from ray.cluster_utils import Cluster
+
+    head = {
+        "num_cpus": 1,
+        "include_dashboard": False,
+        "object_store_memory": store,
+        "temp_dir": str(folder / "r"),
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path / 'site'}")
+        made = Cluster(initialize_head=True, head_node_args=head)
+        made.pi5 = made.add_node(
+            num_cpus=0, object_store_memory=store, resources={"nas_device:pi5": 1}
+        )
+        yield made
+        made.shutdown()
+    ray_session._put_back(before)
+
+
+def test_a_node_that_leaves_takes_its_device_along(cluster: Any, tmp_path: Path) -> None:
+    from nas.executors.ray_bench import RayBench
+
+    bench = RayBench("paced", f"ray:pi5:{tmp_path}", cluster.address, chunk=2)
+    try:
+        assert bench.fingerprint()["device"].startswith("ray:pi5")
+        order(tmp_path, slow=2)
+        with ThreadPoolExecutor() as pool:
+            work = pool.submit(bench.measure, [piece(side) for side in (5, 4, 3, 2, 1)], 0)
+            while not (tmp_path / "told").exists() or 3 not in {each[1] for each in told(tmp_path)}:
+                assert not work.done(), work.result()
+            cluster.remove_node(cluster.pi5)
+            with pytest.raises(Unfinished, match=r"2 of 5 pieces were measured before$") as caught:
+                work.result(timeout=120)
+        assert caught.value.batch is not None
+        assert len(caught.value.batch.taken.samples) == 2
+        with pytest.raises(LatencyError, match=r"^device 'pi5': no node offers it"):
+            RayBench("paced", "ray:pi5", cluster.address)
+    finally:
+        bench.close()
