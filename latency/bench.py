@@ -147,6 +147,10 @@ class Unfinished(LatencyError):
         self.batch = batch
 
 
+class DeviceLost(Unfinished):
+    """The device itself is gone: it would measure nothing else either."""
+
+
 def merged(batches: Sequence[Batch]) -> Batch:
     """Return several batches, at least one, of the same protocol as one: their pieces in order.
 

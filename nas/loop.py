@@ -14,6 +14,7 @@ from typing import Any
 import optuna
 from optuna.trial import TrialState
 
+from latency.bench import DeviceLost
 from latency.source import LatencyEstimate, LatencySource
 from nas import live, records
 from nas.data.dataset import DataSpec
@@ -194,6 +195,8 @@ class Loop:
                 return
         try:
             priced = self._price(proposal)
+        except DeviceLost:
+            raise  # nothing is wrong with the network: it is tried again when the run goes on
         except (ValueError, RuntimeError, MemoryError) as error:  # it cannot be built or timed
             self._fail(proposal, reason(error))
             return

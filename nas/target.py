@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from latency.bench import DeviceLost
 from latency.source import LatencySource
 from nas.proposals import derived_seed
 from search_spaces.blocks import BlockGraph
@@ -66,6 +67,8 @@ def _timed(
     check()
     try:
         return [exits[-1].latency_ms for exits in source.estimate_many(graphs, seed)]
+    except DeviceLost:
+        raise
     except (ValueError, RuntimeError, MemoryError) as error:
         if len(graphs) == 1:
             failures.append(error)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-from latency.bench import Batch, Say, Unfinished, merged, silent
+from latency.bench import Batch, DeviceLost, Say, Unfinished, merged, silent
 from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
 from latency.protocol import Protocol
@@ -80,7 +80,11 @@ class RayBench:
         protocol: Protocol | None = None,
         say: Say = silent,
     ) -> Batch:
-        """Measure pieces in chunks. Raises Unfinished with those before, for a lost device."""
+        """Measure pieces in chunks.
+
+        Raises Unfinished, with what was measured before, where a chunk cost two agents their life;
+        DeviceLost where a third one does not answer either.
+        """
         done: list[Batch] = []
         for start in range(0, max(1, len(pieces)), self._chunk):
             tell = partial(_tell, say, self.device, start, len(pieces))
@@ -89,7 +93,7 @@ class RayBench:
                 done.append(self._twice(partial(self._measured, chunk, seed, protocol, tell)))
             except Unfinished as lost:
                 kept = f"; {start} of {len(pieces)} pieces were measured before" if done else ""
-                raise Unfinished(f"{lost}{kept}", merged(done) if done else None) from lost
+                raise type(lost)(f"{lost}{kept}", merged(done) if done else None) from lost
             say("pieces", start + len(chunk), len(pieces))
         return merged(done)
 
@@ -130,7 +134,16 @@ class RayBench:
             try:
                 return action()
             except Gone as gone:
-                raise Unfinished(f"device {self._short!r}: {gone}", None) from gone
+                # What was asked of it may be all that it cannot do.
+                error = Unfinished if self._lives() else DeviceLost
+                raise error(f"device {self._short!r}: {gone}", None) from gone
+
+    def _lives(self) -> bool:
+        try:
+            self._answer("fingerprint")
+        except (Gone, LatencyError):
+            return False
+        return True
 
     def _answer(self, method: str, *given: Any, wait: Wait = lambda: None) -> Any:
         """Return what the agent answers; it is ended where it does not, or is not waited for.

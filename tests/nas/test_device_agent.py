@@ -162,6 +162,7 @@ def test_a_second_death_is_one_line_and_what_was_measured_is_kept(
         bench.measure([piece(side) for side in (5, 4, 3, 2, 1)], 0)
     assert str(caught.value).endswith("; 2 of 5 pieces were measured before")
     assert "\n" not in str(caught.value)
+    assert type(caught.value) is Unfinished  # the device itself lives
     assert caught.value.batch is not None
     assert sides(caught.value.batch) == [5, 4]
     assert sides(bench.measure([piece(3)], 0)) == [3]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from latency.bench import Unfinished
+from latency.bench import DeviceLost
 from latency.errors import LatencyError
 from tests.nas import paced_runtime
 from tests.nas.paced_runtime import order, piece, told
@@ -55,7 +55,7 @@ def test_a_node_that_leaves_takes_its_device_along(cluster: Any, tmp_path: Path)
             while not (tmp_path / "told").exists() or 3 not in {each[1] for each in told(tmp_path)}:
                 assert not work.done(), work.result()
             cluster.remove_node(cluster.pi5)
-            with pytest.raises(Unfinished, match=r"2 of 5 pieces were measured before$") as caught:
+            with pytest.raises(DeviceLost, match=r"2 of 5 pieces were measured before$") as caught:
                 work.result(timeout=120)
         assert caught.value.batch is not None
         assert len(caught.value.batch.taken.samples) == 2

@@ -48,6 +48,7 @@ def test_what_is_no_duration(text: str | float) -> None:
         ({"name": "../up"}, "name '../up' is not a run name"),
         ({"executor": "cloud"}, "executor 'cloud': .*'ray' or 'inline'"),
         ({"executor": "inline", "ray_address": "auto"}, "ray_address needs executor ray"),
+        ({"device": "ray:pi5"}, "device 'ray:pi5' needs ray_address"),
     ],
 )
 def test_bad_options_are_named_in_one_line(options: dict[str, object], said: str) -> None:
