@@ -37,6 +37,19 @@ def test_this_cpu_tells_what_runs_on_it_and_why_other_things_do_not(
     assert json.loads(json.dumps(row.to_json()))["missing"] == missing
 
 
+def test_cuda_devices_tell_how_full_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    from torch import cuda
+
+    monkeypatch.setattr(cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(cuda, "mem_get_info", lambda index: ((99, 40)[index], 100))
+    monkeypatch.setattr(cuda, "get_device_name", lambda index: f"GPU {index}")
+    found = [(row.device, row.what, row.state, row.use) for row in devices.cuda()]
+    assert found == [
+        ("cuda", "GPU 0", "free", "--device cuda"),
+        ("cuda:1", "GPU 1", "busy: 60% of its memory is in use", "--device cuda:1"),
+    ]
+
+
 def test_what_adb_sees() -> None:
     phone, offline, unauthorized, denied = devices.parsed_adb(ADB)
     assert (phone.device, phone.what, phone.state) == (

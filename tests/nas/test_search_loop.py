@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from latency.bench import DeviceLost
 from latency.macs import MacsLatency
 from nas import frame, pareto
 from nas.errors import UserError
@@ -242,6 +243,35 @@ def test_a_network_that_cannot_be_timed_is_a_failed_trial(tmp_path: Path) -> Non
     assert len(set(asked)) == 3
 
 
+def test_a_lost_device_ends_a_search_that_can_go_on(tmp_path: Path) -> None:
+    run = made_run(tmp_path, trials=3, controller="random")
+    loop = loop_of(run)
+    loop._source = Lost(loop._source)  # type: ignore[assignment]
+    with pytest.raises(DeviceLost):
+        loop.go(Table())
+    assert [record.state for record in run.records()] == ["complete", "running"]
+    loop_of(run).go(Table())
+    assert [record.state for record in run.records()] == ["complete"] * 3
+
+
+class Lost:
+    """A source whose device is lost after the first network."""
+
+    name, device = "macs", "simulated"
+
+    def __init__(self, source: Any) -> None:
+        self._source, self._asked = source, 0
+
+    def estimate(self, graph: Any, seed: int = 0) -> Any:
+        self._asked += 1
+        if self._asked > 1:
+            raise DeviceLost("device 'pi5': its node has left Ray", None)
+        return self._source.estimate(graph, seed)
+
+    def estimate_many(self, graphs: Any, seed: int = 0) -> Any:
+        return tuple(self.estimate(graph, seed) for graph in graphs)
+
+
 @pytest.mark.parametrize("controller", CONTROLLERS)
 def test_networks_that_are_too_slow_are_not_trained(tmp_path: Path, controller: str) -> None:
     free = made_run(tmp_path / "free", trials=8, controller="random")
@@ -302,6 +332,10 @@ def test_the_target_is_timed_in_eights_and_redrawn_where_it_cannot_be() -> None:
     burning = Counting(failing=tuple(range(1, 999)))
     with pytest.raises(RuntimeError, match="on fire"):
         from_random(SMALL, burning, IMAGE, CLASSES, 0, lambda: None)
+    lost = Lost(MacsLatency())
+    with pytest.raises(DeviceLost):
+        from_random(SMALL, lost, IMAGE, CLASSES, 0, lambda: None)
+    assert lost._asked == 2  # nobody waits for it a second time
 
 
 def test_a_network_that_was_too_slow_is_not_measured_again(
