@@ -1,5 +1,8 @@
 """Settings every test shares."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import settings
 
@@ -8,17 +11,42 @@ from hypothesis import settings
 settings.register_profile("repeatable", deadline=None, derandomize=True)
 settings.load_profile("repeatable")
 
-STARTS_RAY = {
-    "test_device_agent",
-    "test_device_node",
-    "test_executors",
-    "test_ray_session",
-    "test_resume",
+TOGETHER = {
+    "ray": {
+        "test_device_agent",
+        "test_device_node",
+        "test_executors",
+        "test_ray_session",
+        "test_resume",
+    },
+    "trained": {"test_cli_evaluate", "test_early_exit", "test_evaluation"},
 }
+"""Files that share a process where there are several, for what is started or made only once."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep each file in one process where there are several, and all that starts Ray in one."""
-    for item in items:
-        name = item.path.stem
-        item.add_marker(pytest.mark.xdist_group("ray" if name in STARTS_RAY else name))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep each file in one process where there are several, and those of TOGETHER in one.
+
+    Marks of groups would not do: pytest 9.2 ignores the names that xdist 3.8 gives marked tests.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    groups = {file: group for group, files in TOGETHER.items() for file in files}
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return groups.get(Path(path).stem, path)
+
+    return ByFile(config, log)
+
+
+@pytest.fixture(scope="session")
+def trained_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a network that was really trained; nobody changes it."""
+    from tests.nas import trained_msd
+
+    return trained_msd.write(tmp_path_factory.mktemp("trained"))

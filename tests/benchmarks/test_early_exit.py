@@ -4,13 +4,11 @@ import numpy as np
 import pytest
 
 from benchmarks import early_exit
-from tests.nas import trained_msd
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    folder = trained_msd.write(tmp_path_factory.mktemp("trained"), epochs=2)
-    return early_exit.opened(str(folder), time.perf_counter)
+def bench(trained_digits):
+    return early_exit.opened(str(trained_digits), time.perf_counter)
 
 
 def test_policies_spend_what_they_are_named_after(bench):

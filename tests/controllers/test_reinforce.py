@@ -27,7 +27,9 @@ def made(seed: int = 0) -> optuna.samplers.BaseSampler:
     return controllers.make("reinforce", space=ToySpace(), seed=seed)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))]
+)
 def test_learns_a_hidden_target(seed: int) -> None:
     """12 decisions of 4 options, the reward is the share that matches: chance is 0.25."""
     hidden = np.random.default_rng(100 + seed).integers(0, 4, 12)

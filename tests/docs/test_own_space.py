@@ -21,7 +21,7 @@ EACH: dict[str, list[dict[str, Any]]] = {
     "test_size_is_the_number_of_settings": [{"order": 1}, {"order": -1}],
     "test_operators_of_blocks_equal_hooks_and_fvcore_on_the_network": [{"count": 2}],
     "test_images_of_other_shapes_are_taken": [
-        {"image": (1, 28, 28)}, {"image": (3, 33, 47)}, {"image": (3, 8, 8)},
+        {"image": image, "count": 3} for image in ((1, 28, 28), (3, 33, 47), (3, 8, 8))
     ],
     "test_what_is_no_architecture_is_refused_in_one_line": [{"case": n} for n in range(8)],
 }  # fmt: skip

@@ -1,5 +1,7 @@
 """Networks that are ready for use, of any search space, without hours of training."""
 
+from functools import cache
+
 import numpy as np
 import torch
 
@@ -20,6 +22,7 @@ PREPROCESSING = Preprocessing(
 )
 
 
+@cache
 def small_with_exits(space_name: str, exits: int = 2, samples: int = 8) -> Architecture:
     """The one of fewest MACs among random architectures of a space with enough exits."""
     space, rng = plugins.space(space_name), np.random.default_rng(0)

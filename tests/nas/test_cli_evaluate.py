@@ -45,14 +45,9 @@ class Told:
         return self._capsys.readouterr().err
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return trained_msd.write(tmp_path_factory.mktemp("trained"))
-
-
 @pytest.fixture
-def told(trained: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Told:
-    return Told(Path(shutil.copytree(trained, tmp_path / "network")), capsys)
+def told(trained_digits: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Told:
+    return Told(Path(shutil.copytree(trained_digits, tmp_path / "network")), capsys)
 
 
 def test_without_flags_exits_and_the_own_policy_are_shown(told: Told) -> None:

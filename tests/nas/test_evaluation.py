@@ -32,7 +32,7 @@ class Made:
 
     def __init__(self, folder: Path) -> None:
         self.computed: dict[int, np.ndarray] = {}
-        self.folder = trained_msd.write(folder)
+        self.folder = folder
         self.trained: Trained = open_trained(str(folder), folder)
         self.judges = images.read(images.spec_of(self.trained, None, None), self.trained, True)
         self.seen: Both[Answers] = answered(self.trained, self.judges)
@@ -45,8 +45,8 @@ class Made:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    return Made(tmp_path_factory.mktemp("tiny"))
+def made(trained_digits: Path) -> Made:
+    return Made(trained_digits)
 
 
 def outputs(made: Made, split: Split) -> tuple[np.ndarray, np.ndarray]:

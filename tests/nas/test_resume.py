@@ -140,28 +140,18 @@ def test_sigterm_with_ray_ends_like_ctrl_c(tmp_path: Path, monkeypatch: pytest.M
     assert {record.state for record in open_run("run", tmp_path).records()} == {"running"}
 
 
-def test_ctrl_c_leaves_a_long_trial_in_the_middle(tmp_path: Path) -> None:
+def test_amid_a_long_trial_a_second_driver_is_refused_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     # It would train for hours: nothing but leaving it there ends the driver.
     with driver(tmp_path, controller="random", trials=2, epochs=100_000) as process:
         too_late = threading.Timer(PATIENCE, process.kill)
         too_late.start()
         assert process.stderr is not None
         assert any("training 0" in line for line in process.stderr)
+        with pytest.raises(UserError, match=f"driven by process {process.pid} on {os.uname()[1]}"):
+            searches.resume(tmp_path / "run")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=PATIENCE)
         too_late.cancel()
     assert process.returncode == 130
     (record,) = open_run("run", tmp_path).records()
     assert record.state == "running"
-
-
-def test_a_second_driver_is_refused_while_the_first_one_drives(tmp_path: Path) -> None:
-    with driver(tmp_path, controller="random", trials=2, epochs=100_000) as process:
-        run = tmp_path / "run"
-        end = time.monotonic() + PATIENCE
-        while not (run / "driver.lock").exists() or not (run / "driver.lock").read_text():
-            assert process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        with pytest.raises(UserError, match=f"driven by process {process.pid} on {os.uname()[1]}"):
-            searches.resume(run)

@@ -7,7 +7,7 @@ import pytest
 
 from latency.bench import DeviceLost
 from latency.macs import MacsLatency
-from nas import frame, pareto
+from nas import frame, pareto, plugins
 from nas.errors import UserError
 from nas.interruption import Interruption, Stopped
 from nas.loop import HOPELESS, Loop
@@ -17,7 +17,7 @@ from nas.run import Run
 from nas.searches import Interrupted, search
 from nas.store import ASKED_AFTER, TOLD, read
 from nas.target import from_random
-from tests.nas.small_msd import SMALL
+from tests.nas.small_msd import SMALL, WHERE
 from tests.nas.table_search import (  # noqa: F401
     CLASSES,
     IMAGE,
@@ -111,9 +111,6 @@ def test_a_network_is_trained_once(
     loop.go(table)
     assert sorted(table.submitted) == [0, 2, 4, 6]
     monkeypatch.undo()
-    from nas import plugins
-    from tests.nas.small_msd import WHERE
-
     monkeypatch.setitem(plugins.SPACES, "msd", WHERE)
     rows = read(run.storage_url, run.name)
     facts = [row.user_attrs["nas:facts"] for row in rows]
@@ -272,14 +269,23 @@ class Lost:
         return tuple(self.estimate(graph, seed) for graph in graphs)
 
 
+@pytest.fixture(scope="module")
+def slowest(tmp_path_factory: pytest.TempPathFactory) -> float:
+    """The median latency of a search without bounds, in milliseconds."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(plugins.SPACES, "msd", WHERE)
+        free = made_run(tmp_path_factory.mktemp("free"), trials=8, controller="random")
+        loop_of(free).go(Table())
+        latencies = frame.trials(free.records(), free.objective())["latency_ms"]
+    return float(latencies.median())
+
+
 @pytest.mark.parametrize("controller", CONTROLLERS)
-def test_networks_that_are_too_slow_are_not_trained(tmp_path: Path, controller: str) -> None:
-    free = made_run(tmp_path / "free", trials=8, controller="random")
-    loop_of(free).go(Table())
-    latencies = frame.trials(free.records(), free.objective())["latency_ms"]
-    slowest = float(latencies.median())
+def test_networks_that_are_too_slow_are_not_trained(
+    tmp_path: Path, controller: str, slowest: float
+) -> None:
     options = {"trials": 8, "controller": controller, "max_latency": slowest}
-    run = made_run(tmp_path / "bound", **options)
+    run = made_run(tmp_path, **options)
     table = Table()
     loop_of(run).go(table)
     records = run.records()

@@ -46,7 +46,7 @@ def trains(space: SearchSpace, architecture: Any, image: tuple[int, int, int]) -
 
 @over_spaces
 def test_random_architectures_train(space: SearchSpace) -> None:
-    for architecture in sampled(space, 8):
+    for architecture in sampled(space, 4):
         trains(space, architecture, IMAGE)
 
 
@@ -91,7 +91,7 @@ def facts(space: SearchSpace, architecture: Any) -> Any:
 
 
 @over_spaces
-@pytest.mark.parametrize("count", [8, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [4, pytest.param(150, marks=pytest.mark.slow)])
 def test_equal_keys_are_equal_networks_and_the_other_way_round(
     space: SearchSpace, count: int
 ) -> None:
@@ -203,7 +203,7 @@ def test_size_is_the_number_of_settings(space: SearchSpace, order: int) -> None:
 
 
 @over_spaces
-@pytest.mark.parametrize("count", [2, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1, pytest.param(50, marks=pytest.mark.slow)])
 def test_operators_of_blocks_equal_hooks_and_fvcore_on_the_network(
     space: SearchSpace, count: int
 ) -> None:
@@ -227,8 +227,11 @@ def test_operators_of_blocks_equal_hooks_and_fvcore_on_the_network(
 
 @over_spaces
 @pytest.mark.parametrize("image", [(1, 28, 28), (3, 33, 47), (3, 8, 8)])
-def test_images_of_other_shapes_are_taken(space: SearchSpace, image: tuple[int, int, int]) -> None:
-    for architecture in sampled(space, 3, seed=8):
+@pytest.mark.parametrize("count", [1, pytest.param(10, marks=pytest.mark.slow)])
+def test_images_of_other_shapes_are_taken(
+    space: SearchSpace, image: tuple[int, int, int], count: int
+) -> None:
+    for architecture in sampled(space, count, seed=8):
         network = space.build(architecture, image, 7).eval()
         with torch.no_grad():
             answers = network(torch.randn(2, *image))
