@@ -6,7 +6,7 @@ from typing import Any, Literal, Protocol
 
 from search_spaces.blocks import BlockGraph
 
-How = Literal["measured", "simulated", "predicted"]
+How = Literal["measured", "simulated", "table", "extrapolated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,9 @@ class LatencyEstimate:
     """Time of one image from the input to an exit, in milliseconds, with its interval.
 
     ``low_ms <= latency_ms <= high_ms``. For a measured figure the interval is the spread over the
-    rounds of the measurement, for a simulated one it is empty.
+    rounds of the measurement, for a simulated one it is empty. ``table``: foretold by a latency
+    model that has measured every block, ``extrapolated``: some of them are guessed; their interval
+    holds 90 % of measurements.
     """
 
     latency_ms: float

@@ -39,6 +39,11 @@ class Piece:
         stage = Stage((Node(BLOCK, spec, names),), names, (), BLOCK)
         return cls((stage,), tuple(zip(names, shapes, strict=True)), norm)
 
+    @property
+    def is_block(self) -> bool:
+        """Whether it is a single block."""
+        return self.stages[0].exit == BLOCK
+
 
 class Prepared(ABC):
     """A piece of work that is ready to run: weights drawn, input made, buffers allocated.

@@ -22,7 +22,7 @@ class TorchEager:
     """One image at a time (``batch`` of them), float32; every block is a timed part."""
 
     name = "torch"
-    protocol = Protocol()
+    protocol = Protocol(most_rounds=24)
     shares_host = True
 
     def __init__(self, device: str = "cpu", batch: int = 1) -> None:

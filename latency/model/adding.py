@@ -1,0 +1,127 @@
+"""How the times of blocks add up to that of a network, learnt from a few measured networks.
+
+The blocks of a network run in other company than alone: values arrive in caches or do not, a
+runtime enters and leaves its stage once instead of once a block, neighbours share a layout. So
+
+    ms(exit) = sum of blocks * (1 + a + b*m + c*m^2) + d * number of blocks + e * number of stages
+
+with m = log(1 + megabytes of all weights and of the widest operator): how far the network outgrows
+the caches. The five numbers minimise relative errors under a ridge towards the plain sum, its
+strength chosen by leaving networks out; the same errors give the interval (conformal prediction:
+Vovk et al., Algorithmic Learning in a Random World; here leave-one-out).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+TERMS = 5
+PLAIN = np.array([1.0, 0.0, 0.0, 0.0, 0.0])
+STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+COVERAGE = 0.9
+LEAST = 0.2
+"""A network is never said to take less than this share of the sum of its blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """Of one network, cumulative over its exits: milliseconds and number of its blocks [exits].
+
+    ``megabytes``: weights of the whole network and what its widest operator reads and writes.
+    """
+
+    block_ms: Floats
+    blocks: Floats
+    megabytes: float
+
+    def terms(self) -> Floats:
+        """Return what the five numbers are multiplied with, [exits, 5]."""
+        outgrown = np.log1p(self.megabytes)
+        stages = np.arange(1, len(self.blocks) + 1, dtype=np.float64)
+        ms = self.block_ms
+        columns = (ms, ms * outgrown, ms * outgrown**2, self.blocks, stages)
+        return np.stack(columns, axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Adding:
+    """The five numbers, and what they miss: ``last``, ``early`` are half-widths of 90 % intervals.
+
+    Half-widths are of the logarithm of a latency, at the last exit and at the ones before it.
+    """
+
+    numbers: tuple[float, ...]
+    last: float
+    early: float
+
+    def ms(self, sums: Sums) -> Floats:
+        """Return the milliseconds of each exit; they grow from exit to exit."""
+        return _applied(np.array(self.numbers), sums)
+
+
+def fit(networks: Sequence[Sums], measured: Sequence[Floats]) -> tuple[Adding, list[Floats]]:
+    """Learn from networks and their measured milliseconds [exits].
+
+    Also returned: what is foretold of each network by the others, [exits] each.
+    """
+    strength, foretold = min(
+        ((each, left_out(networks, measured, each)) for each in STRENGTHS),
+        key=lambda found: _mean_error(found[1], measured),
+    )
+    numbers = _numbers(networks, measured, strength)
+    errors = [np.abs(np.log(said / true)) for said, true in zip(foretold, measured, strict=True)]
+    last = conformal(np.array([each[-1] for each in errors]))
+    early = conformal(np.concatenate(errors))
+    return Adding(tuple(map(float, numbers)), last, max(last, early)), foretold
+
+
+def left_out(networks: Sequence[Sums], measured: Sequence[Floats], strength: float) -> list[Floats]:
+    """Return of each network what the others foretell, [exits]."""
+    foretold = []
+    for out, sums in enumerate(networks):
+        others = [each for index, each in enumerate(networks) if index != out]
+        known = [each for index, each in enumerate(measured) if index != out]
+        foretold.append(_applied(_numbers(others, known, strength), sums))
+    return foretold
+
+
+def conformal(errors: Floats, coverage: float = COVERAGE) -> float:
+    """Return the half-width that holds ``coverage`` of new errors, by the rank of those seen."""
+    rank = int(np.ceil((len(errors) + 1) * coverage))
+    return float(np.sort(errors)[min(rank, len(errors)) - 1])
+
+
+def _numbers(networks: Sequence[Sums], measured: Sequence[Floats], strength: float) -> Floats:
+    """Ridge regression of relative errors, each network of the same weight."""
+    rows, wanted = [], []
+    for sums, ms in zip(networks, measured, strict=True):
+        weight = len(ms) ** -0.5
+        rows.append(weight * sums.terms() / ms[:, None])
+        wanted.append(np.full(len(ms), weight))
+    terms, ones = np.concatenate(rows), np.concatenate(wanted)
+    scale = np.sqrt((terms**2).sum(axis=0))
+    terms = terms / scale
+    ridge = strength * np.eye(TERMS)
+    # The sum of blocks itself is left free: a device may be slower on the whole.
+    ridge[0, 0] = 1e-6
+    towards = ridge @ (PLAIN * scale)
+    solved: Floats = np.linalg.solve(terms.T @ terms + ridge, terms.T @ ones + towards) / scale
+    return solved
+
+
+def _applied(numbers: Floats, sums: Sums) -> Floats:
+    said = np.maximum(sums.terms() @ numbers, LEAST * sums.block_ms)
+    # An exit more is never less work.
+    steps = np.diff(said, prepend=0.0)
+    least = 0.01 * np.diff(sums.block_ms, prepend=0.0) + 1e-6
+    grown: Floats = np.cumsum(np.maximum(steps, least))
+    return grown
+
+
+def _mean_error(foretold: Sequence[Floats], measured: Sequence[Floats]) -> float:
+    pairs = zip(foretold, measured, strict=True)
+    return float(np.mean([np.abs(np.log(said / true)).mean() for said, true in pairs]))

@@ -1,0 +1,96 @@
+"""A latency model as a JSON file, with its schema version and a digest of its content."""
+
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from latency.bench import Bench
+from latency.errors import LatencyError
+from latency.fingerprint import refuse_other
+from latency.model.adding import Adding
+from latency.model.errors import Errors
+from latency.model.model import LatencyModel, Row, Scope
+from latency.model.work import Work
+
+SCHEMA_VERSION = 1
+
+
+def save(model: LatencyModel, path: Path) -> None:
+    """Write a model to a file, whole or not at all."""
+    content = {
+        "fingerprint": model.fingerprint,
+        "scope": asdict(model.scope),
+        "errors": asdict(model.errors),
+        "adding": asdict(model.adding),
+        "unsure": model.unsure,
+        "canary_ms": model.canary_ms,
+        "made": dict(model.made),
+        "table": [[text, row.ms, row.noise, asdict(row.work)] for text, row in model.table.items()],
+    }
+    whole = {"schema_version": SCHEMA_VERSION, "digest": _digest(content), "model": content}
+    _write(path, json.dumps(whole, indent=1) + "\n")
+
+
+def load(path: Path) -> LatencyModel:
+    """Read a model. Raises LatencyError, one line, for a file that is none, broken or other."""
+    try:
+        whole = json.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LatencyError(f"{path}: cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise LatencyError(f"{path}: not a latency model (no JSON)") from None
+    if not isinstance(whole, dict) or not {"schema_version", "digest", "model"} <= whole.keys():
+        raise LatencyError(f"{path}: not a latency model; nas latency fit writes one")
+    if whole["schema_version"] != SCHEMA_VERSION:
+        raise LatencyError(
+            f"{path}: a latency model of schema {whole['schema_version']}; this installation "
+            f"reads {SCHEMA_VERSION}: fit it again"
+        )
+    if whole["digest"] != _digest(whole["model"]):
+        raise LatencyError(f"{path}: damaged (its digest does not fit its content); fit it again")
+    return _model(whole["model"])
+
+
+def refuse_other_device(model: LatencyModel, bench: Bench, what: str) -> None:
+    """Raise LatencyError, naming the difference, where a model is not of this bench's device."""
+    refuse_other(model.fingerprint, bench.fingerprint(), what)
+
+
+def _model(content: dict[str, Any]) -> LatencyModel:
+    scope, added = content["scope"], content["adding"]
+    return LatencyModel(
+        fingerprint=content["fingerprint"],
+        scope=Scope(scope["space"], tuple(scope["image"]), scope["classes"]),
+        table={
+            text: Row(ms, noise, Work(**{**work, "macs": tuple(work["macs"])}))
+            for text, ms, noise, work in content["table"]
+        },
+        adding=Adding(tuple(added["numbers"]), added["last"], added["early"]),
+        unsure=content["unsure"],
+        canary_ms=content["canary_ms"],
+        errors=Errors(**content["errors"]),
+        made=content["made"],
+    )
+
+
+def _digest(content: Any) -> str:
+    return sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    """Under a temporary name first, so that no reader meets half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

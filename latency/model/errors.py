@@ -1,0 +1,56 @@
+"""How far estimates are from measurements: the figures that a model and its verification state."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import kendalltau, spearmanr
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Errors:
+    """Of ``n`` networks at their last exits; relative errors and shares, not percent.
+
+    ``mape``: mean of |estimate/measured - 1|. ``within_5``, ``within_10``: shares of networks off
+    by at most 5 and 10 %. ``coverage_90``: share whose interval holds the measured figure.
+    ``noise``: median difference between even and odd rounds of the measurement itself: an error
+    below it is no claim. Rank correlations are None for fewer than three networks.
+    """
+
+    n: int
+    mape: float
+    within_5: float
+    within_10: float
+    spearman: float | None
+    kendall: float | None
+    coverage_90: float
+    noise: float
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures by their names, rounded."""
+        return {
+            name: round(value, 5) if isinstance(value, float) else value
+            for name, value in asdict(self).items()
+        }
+
+
+def compare(
+    said: Floats, measured: Floats, low: Floats, high: Floats, noises: Sequence[float] | Floats
+) -> Errors:
+    """Compare estimates and their intervals with measured milliseconds, all [networks]."""
+    off = np.abs(said / measured - 1)
+    enough = len(said) > 2
+    return Errors(
+        n=len(said),
+        mape=float(off.mean()),
+        within_5=float((off <= 0.05).mean()),
+        within_10=float((off <= 0.10).mean()),
+        spearman=float(spearmanr(said, measured)[0]) if enough else None,
+        kendall=float(kendalltau(said, measured)[0]) if enough else None,
+        coverage_90=float(((low <= measured) & (measured <= high)).mean()),
+        noise=float(np.median(noises)),
+    )
