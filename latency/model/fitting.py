@@ -19,7 +19,7 @@ from latency.model.work import BlockKey
 from latency.protocol import part_times
 from latency.runtimes.runtime import Piece
 from search_spaces.blocks import BlockGraph, Norm
-from search_spaces.conv_norm import ConvNorm
+from search_spaces.residual import Pool
 from search_spaces.space import SearchSpace
 
 SAMPLES = 20
@@ -27,9 +27,10 @@ FEWEST = 5
 """Networks from which an interval can be had at all."""
 MORE = 20
 """Networks whose blocks are measured beside those of the samples, so that few are missing."""
-LEAST_MS = 1e-5
+LEAST = 0.1
+"""Share of a block's time that is left, however much calling the runtime costs."""
 
-EMPTY = BlockKey(ConvNorm(1, 1, 1), ((1, 1, 1),))
+EMPTY = BlockKey(Pool("average", 1, 1, 0), ((1, 1, 1),))
 """A block with next to no work: its time is what calling the runtime costs."""
 
 Floats = NDArray[np.float64]
@@ -140,7 +141,9 @@ def _rows(keys: Sequence[BlockKey], batch: Batch, first: int) -> dict[str, Row]:
     ]
     calling = times[0]
     return {
-        key.text: Row(max(ms - calling, LEAST_MS), float(noise[first + place]), work.of_block(key))
+        key.text: Row(
+            max(ms - calling, LEAST * ms), float(noise[first + place]), work.of_block(key)
+        )
         for place, (key, ms) in enumerate(zip(keys, times, strict=True))
         if place
     }
