@@ -3,7 +3,7 @@
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -105,7 +105,8 @@ class LocalBench:
                 protocol,
                 np.random.default_rng(seed),
                 watch,
-                lambda done: say("rounds", done, protocol.rounds),
+                # Restless items go on beyond the rounds that are enough for the others.
+                lambda done: say("rounds", done, max(done, protocol.rounds)),
             )
         return Batch(
             taken,
@@ -129,14 +130,12 @@ class LocalBench:
         self, pieces: Sequence[Piece], seed: int, say: Say
     ) -> Iterator[tuple[list[Prepared], Prepared]]:
         ready: list[Prepared] = []
-        try:
+        with ExitStack() as stack:
             for piece in (canary.piece(), *pieces):
                 ready.append(self.runtime.prepare(piece, seed))
+                stack.callback(ready[-1].close)
                 say("preparing", len(ready) - 1, len(pieces))
             yield ready[1:], ready[0]
-        finally:
-            for item in ready:
-                item.close()
 
 
 class Unfinished(LatencyError):
