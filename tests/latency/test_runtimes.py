@@ -28,19 +28,6 @@ def runtime(request: pytest.FixtureRequest) -> Runtime:
     return bench.runtime
 
 
-@pytest.fixture
-def prepare(runtime: Runtime) -> Iterator[Prepare]:
-    """Prepare pieces that are closed after the test."""
-    with ExitStack() as stack:
-
-        def prepared(piece: Piece, seed: int = 0) -> Prepared:
-            ready = runtime.prepare(piece, seed)
-            stack.callback(ready.close)
-            return ready
-
-        yield prepared
-
-
 def check(taken: list[float], parts: int) -> None:
     assert len(taken) == parts
     assert all(isinstance(ms, float) and 0 <= ms < math.inf for ms in taken)
@@ -48,6 +35,18 @@ def check(taken: list[float], parts: int) -> None:
 
 
 class TestEveryPreparedWork:
+    @pytest.fixture
+    def prepare(self, runtime: Runtime) -> Iterator[Prepare]:
+        """Prepare pieces that are closed after the test."""
+        with ExitStack() as stack:
+
+            def prepared(piece: Piece, seed: int = 0) -> Prepared:
+                ready = runtime.prepare(piece, seed)
+                stack.callback(ready.close)
+                return ready
+
+            yield prepared
+
     def test_it_is_a_runtime(self, runtime: Runtime) -> None:
         assert isinstance(runtime, Runtime)
         assert isinstance(runtime.protocol, Protocol)
