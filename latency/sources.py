@@ -10,6 +10,7 @@ from latency.source import LatencySource
 
 RUNTIMES = {
     "torch": {"cpu": "latency.runtimes.torch_eager:TorchEager"},
+    "torch-compile": {"cpu": "latency.runtimes.torch_compile:TorchCompile"},
     "onnxruntime": {"cpu": "latency.runtimes.onnx_runtime:OnnxRuntime"},
     "macs": {"cpu": "latency.macs:MacsLatency", "simulated": "latency.macs:MacsLatency"},
 }
