@@ -16,7 +16,7 @@ from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
 from latency.lane import Lane, Passage
 from latency.protocol import Protocol as MeasuringProtocol
-from latency.runtimes.runtime import Piece, Prepared, Runtime
+from latency.runtimes.runtime import Observable, Piece, Prepared, Runtime
 
 Say = Callable[[str, int, int], None]
 """Told what is being done and how much of it is done: ("rounds", 3, 12). May raise to end it."""
@@ -97,7 +97,7 @@ class LocalBench:
         say: Say = silent,
     ) -> Batch:
         protocol, start = protocol or self.protocol, time.monotonic()
-        before, switched = host.load_average(), _switches()
+        before, switched, state = host.load_average(), _switches(), self._state()
         quiet = self.lane.measuring() if self.runtime.shares_host else nullcontext()
         with self._prepared(pieces, seed, say) as (items, watch), quiet as passage:
             taken = campaign.run(
@@ -121,9 +121,13 @@ class LocalBench:
                 "load_after": host.load_average(),
                 "preemptions": _switches() - switched,
                 **_lane_facts(passage),
+                **({"state_before": state, "state_after": self._state()} if state else {}),
             },
             protocol,
         )
+
+    def _state(self) -> dict[str, Any] | None:
+        return self.runtime.state() if isinstance(self.runtime, Observable) else None
 
     @contextmanager
     def _prepared(

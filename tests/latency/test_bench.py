@@ -120,6 +120,22 @@ def test_facts_are_json_and_tell_how_it_went(lane: Lane, piece: Piece) -> None:
     assert len(facts["load_before"]) == len(facts["load_after"]) == 3
 
 
+class Warming(FakeRuntime):
+    """A device that gets warmer whenever one looks."""
+
+    degrees = 40
+
+    def state(self) -> dict[str, int]:
+        self.degrees += 5
+        return {"degrees": self.degrees}
+
+
+def test_a_device_that_tells_its_state_is_asked_before_and_after(lane: Lane, piece: Piece) -> None:
+    facts = LocalBench(Warming(), lane).measure([piece], 0).facts
+    assert (facts["state_before"], facts["state_after"]) == ({"degrees": 45}, {"degrees": 50})
+    assert "state_before" not in LocalBench(FakeRuntime(), lane).measure([piece], 0).facts
+
+
 def test_nothing_to_measure_is_no_error(lane: Lane) -> None:
     batch = LocalBench(FakeRuntime(), lane).measure([], 0)
     assert batch.taken.samples == ()
