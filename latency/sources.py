@@ -15,6 +15,7 @@ RUNTIMES = {
     },
     "torch-compile": {"cpu": "latency.runtimes.torch_compile:TorchCompile"},
     "onnxruntime": {"cpu": "latency.runtimes.onnx_runtime:OnnxRuntime"},
+    "litert": {"cpu": "latency.runtimes.litert:LiteRt"},
     "cuda-graph": {"cuda": "latency.runtimes.cuda:CudaGraph"},
     "macs": {"cpu": "latency.macs:MacsLatency", "simulated": "latency.macs:MacsLatency"},
 }

@@ -7,7 +7,14 @@ import pytest
 from latency import sources
 from latency.errors import LatencyError
 
-ALWAYS = {("torch", "cpu"), ("onnxruntime", "cpu"), ("macs", "cpu"), ("macs", "simulated")}
+ALWAYS = {
+    ("torch", "cpu"),
+    ("torch-compile", "cpu"),
+    ("onnxruntime", "cpu"),
+    ("litert", "cpu"),
+    ("macs", "cpu"),
+    ("macs", "simulated"),
+}
 """Those that every machine has that runs the tests."""
 
 SLOW = ("torch-compile",)
