@@ -3,7 +3,7 @@
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,7 +16,7 @@ from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
 from latency.lane import Lane, Passage
 from latency.protocol import Protocol as MeasuringProtocol
-from latency.runtimes.runtime import Piece, Prepared, Runtime
+from latency.runtimes.runtime import Observable, Piece, Prepared, Runtime
 
 Say = Callable[[str, int, int], None]
 """Told what is being done and how much of it is done: ("rounds", 3, 12). May raise to end it."""
@@ -97,7 +97,7 @@ class LocalBench:
         say: Say = silent,
     ) -> Batch:
         protocol, start = protocol or self.protocol, time.monotonic()
-        before, switched = host.load_average(), _switches()
+        before, switched, state = host.load_average(), _switches(), self._state()
         quiet = self.lane.measuring() if self.runtime.shares_host else nullcontext()
         with self._prepared(pieces, seed, say) as (items, watch), quiet as passage:
             taken = campaign.run(
@@ -105,7 +105,8 @@ class LocalBench:
                 protocol,
                 np.random.default_rng(seed),
                 watch,
-                lambda done: say("rounds", done, protocol.rounds),
+                # Restless items go on beyond the rounds that are enough for the others.
+                lambda done: say("rounds", done, max(done, protocol.rounds)),
             )
         return Batch(
             taken,
@@ -120,23 +121,25 @@ class LocalBench:
                 "load_after": host.load_average(),
                 "preemptions": _switches() - switched,
                 **_lane_facts(passage),
+                **({"state_before": state, "state_after": self._state()} if state else {}),
             },
             protocol,
         )
+
+    def _state(self) -> dict[str, Any] | None:
+        return self.runtime.state() if isinstance(self.runtime, Observable) else None
 
     @contextmanager
     def _prepared(
         self, pieces: Sequence[Piece], seed: int, say: Say
     ) -> Iterator[tuple[list[Prepared], Prepared]]:
         ready: list[Prepared] = []
-        try:
+        with ExitStack() as stack:
             for piece in (canary.piece(), *pieces):
                 ready.append(self.runtime.prepare(piece, seed))
+                stack.callback(ready[-1].close)
                 say("preparing", len(ready) - 1, len(pieces))
             yield ready[1:], ready[0]
-        finally:
-            for item in ready:
-                item.close()
 
 
 class Unfinished(LatencyError):

@@ -64,8 +64,8 @@ def run(
         visits = [protocol.visit(_pass_ms(item)) for item in items]
         taken: list[list[list[list[float]]]] = [[] for _ in items]
         beats: list[float] = []
-        open_ = list(range(len(items)))
-        for done in range(1, protocol.most_rounds + 1):
+        open_, most = list(range(len(items))), max(protocol.rounds, protocol.most_rounds)
+        for done in range(1, most + 1):
             start = clock()
             for place, index in enumerate(rng.permutation(len(open_))):
                 if canary is not None and place % CANARY_EVERY == 0:
@@ -75,7 +75,7 @@ def run(
             between(done)
             if done >= protocol.rounds:
                 open_ = [item for item in open_ if _differs(taken[item], protocol)]
-            if not open_ or done == protocol.most_rounds:
+            if not open_ or done == most:
                 break
             sleep(max(0.0, protocol.apart_s - (clock() - start)))
     return Taken(

@@ -32,8 +32,9 @@ PerExit = tuple[LatencyEstimate, ...]
 class LatencySource(Protocol):
     """A device with a runtime, asked how long a network takes to reach each of its exits.
 
-    Every figure is for a batch of one image and for lazy stages (an exit pays only for what it
-    and the exits before it need), with the answers of all earlier exits computed on the way.
+    Every figure is for a batch of one image, or for a whole batch where conditions say that
+    ``batch`` is more, and for lazy stages (an exit pays only for what it and the exits before it
+    need), with the answers of all earlier exits computed on the way.
     """
 
     @property

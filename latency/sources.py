@@ -9,8 +9,14 @@ from latency.measuring import Measuring
 from latency.source import LatencySource
 
 RUNTIMES = {
-    "torch": {"cpu": "latency.runtimes.torch_eager:TorchEager"},
+    "torch": {
+        "cpu": "latency.runtimes.torch_eager:TorchEager",
+        "cuda": "latency.runtimes.cuda:CudaEager",
+    },
+    "torch-compile": {"cpu": "latency.runtimes.torch_compile:TorchCompile"},
     "onnxruntime": {"cpu": "latency.runtimes.onnx_runtime:OnnxRuntime"},
+    "litert": {"cpu": "latency.runtimes.litert:LiteRt"},
+    "cuda-graph": {"cuda": "latency.runtimes.cuda:CudaGraph"},
     "macs": {"cpu": "latency.macs:MacsLatency", "simulated": "latency.macs:MacsLatency"},
 }
 """What runs networks where. The simulated device stands in for this CPU."""

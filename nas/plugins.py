@@ -3,14 +3,14 @@
 Our spaces are a literal table of strings, imported only when asked for; controllers and runtimes
 have such a table in their own packages. Any installed package adds to them with an entry point in
 the group ``nas.search_spaces`` (an instance of ``SearchSpace``), ``nas.controllers`` (called like
-``controllers.make``) or ``nas.runtimes`` (called with the device). A built-in name wins over an
-outsider's.
+``controllers.make``) or ``nas.runtimes`` (called with the device, gives a ``Runtime`` or a
+``LatencySource``). A built-in name wins over an outsider's.
 """
 
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from nas.errors import UserError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import optuna
 
     from latency.bench import Bench
+    from latency.runtimes.runtime import Runtime
     from latency.source import LatencySource
     from search_spaces.space import SearchSpace
 
@@ -81,39 +82,50 @@ def runtime(name: str, device: str = "cpu") -> "LatencySource":
     Raises UserError where there is no such name, and LatencyError where the device does not fit.
     """
     from latency import sources
+    from latency.bench import LocalBench
+    from latency.measuring import Measuring
 
     if name in sources.RUNTIMES:
         return sources.make(name, device)
     found = _outside("runtimes", name)(device)
-    if _prepares(found):
-        from latency.bench import LocalBench
-        from latency.measuring import Measuring
-
+    if _measures(name, found):
         return Measuring(LocalBench(found))
     source: LatencySource = found
     return source
 
 
 def bench(name: str, device: str = "cpu") -> "Bench":
-    """Make the bench of this runtime on this device, where pieces of work are measured.
+    """Make the bench where pieces of work are measured with this runtime on this device.
 
-    Raises UserError where there is no such name, and LatencyError where the device does not fit
-    or nothing can be measured with the runtime.
+    Raises UserError where there is no such name, and LatencyError where the device does not fit or
+    the runtime measures nothing itself: a law, or an outsider's latency source.
     """
     from latency import sources
     from latency.bench import LocalBench
+    from latency.errors import LatencyError
 
     if name in sources.RUNTIMES:
         return sources.bench(name, device)
     found = _outside("runtimes", name)(device)
-    if not _prepares(found):
-        raise UserError(f"runtime {name!r} measures whole networks alone: it has no prepare")
+    if not _measures(name, found):
+        raise LatencyError(
+            f"runtime {name!r} tells latencies of whole networks only: "
+            "choose one that prepares pieces of work"
+        )
     return LocalBench(found)
 
 
-def _prepares(found: Any) -> bool:
-    """Whether an outsider's runtime is one, rather than a latency source of its own."""
-    return hasattr(found, "prepare")
+def _measures(name: str, found: Any) -> "TypeGuard[Runtime]":
+    """Whether an outsider's thing is a ``Runtime``; a ``LatencySource`` is none.
+
+    Raises UserError naming what is missing where it is neither.
+    """
+    if hasattr(found, "estimate_many"):
+        return False
+    wanted = ("name", "device", "protocol", "shares_host", "prepare", "conditions")
+    if missing := [member for member in wanted if not hasattr(found, member)]:
+        raise UserError(f"runtime {name!r} is no Runtime: it has no {', '.join(missing)}")
+    return True
 
 
 def unknown(noun: str, name: str, known: tuple[str, ...]) -> UserError:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from latency.errors import LatencyError
+
 Shape = tuple[int, ...]
 
 
@@ -43,7 +45,10 @@ class Recording:
 
 
 def record(stage: nn.Module, given: Mapping[str, Tensor]) -> tuple[Recording, tuple[Tensor, ...]]:
-    """Run a stage on named tensors [batch, ...], without training; return calls and answers."""
+    """Run a stage on named tensors [batch, ...], without training; return calls and answers.
+
+    Raises LatencyError where something is computed outside of modules without children.
+    """
     book = _Book(given)
     leaves = [leaf for leaf in stage.modules() if not list(leaf.children())]
     with ExitStack() as stack, torch.no_grad():
@@ -65,7 +70,7 @@ class _Book:
     def note(self, leaf: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
         if any(output is tensor for tensor in given) and not _in_place(leaf):
             return  # handed on as it is
-        inputs = tuple(self._names[id(tensor)] for tensor in given)
+        inputs = tuple(self._name(tensor) for tensor in given)
         shapes = tuple(_shape(tensor) for tensor in given)
         name = f"t{len(self._calls)}"
         self._tensors.append(output)
@@ -74,8 +79,17 @@ class _Book:
         self._calls.append(Call(leaf, inputs, name, shapes, _shape(output)))
 
     def closed(self, answers: tuple[Tensor, ...]) -> Recording:
-        outputs = tuple((self._names[id(tensor)], _shape(tensor)) for tensor in answers)
+        outputs = tuple((self._name(tensor), _shape(tensor)) for tensor in answers)
         return Recording(self._inputs, outputs, tuple(self._calls))
+
+    def _name(self, tensor: Tensor) -> str:
+        """Raises LatencyError for what was computed between modules, which nobody saw."""
+        if id(tensor) not in self._names:
+            raise LatencyError(
+                f"a tensor {list(tensor.shape)} is not the output of a module without children: "
+                "what a block computes must be done by such modules"
+            )
+        return self._names[id(tensor)]
 
 
 def _in_place(leaf: nn.Module) -> bool:

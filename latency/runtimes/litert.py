@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from latency.errors import LatencyError
 from latency.graphs import recording
+from latency.protocol import Protocol
 from latency.runtimes.building import build
 from latency.runtimes.runtime import Piece, Prepared
 
@@ -36,6 +37,7 @@ class LiteRt:
     """Runs each stage as a TFLite graph, one image at a time, on one thread."""
 
     name = "litert"
+    protocol = Protocol(warm_up=8, repeats=10, most_rounds=24)
     shares_host = True
 
     def __init__(self, device: str = "cpu") -> None:

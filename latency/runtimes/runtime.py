@@ -104,3 +104,11 @@ class Runtime(Protocol):
 
         Equal conditions (with the same host) mean that figures compare.
         """
+
+
+@runtime_checkable
+class Observable(Protocol):
+    """A runtime that can tell how its device is doing: clocks, temperature."""
+
+    def state(self) -> dict[str, Any]:
+        """Return, as JSON values, what changes from one minute to the next."""

@@ -64,25 +64,26 @@ def write(
     say: told what is being done. Raises UserError where they are not near enough or it cannot be
     written; nothing is left then.
     """
+    require()
+    from latency.graphs.onnx_graph import OPSET
     from nas.onnx_runner.runner import Runner
 
-    require()
     count = len(trained.network.stages)
     with written(path) as folder:
         stages = []
         for stage in onnx_stages.write(trained.network, trained.image, folder):
             stages.append(stage)
             say(f"{stage.file} of {count}")
-        _add_json(folder / POLICY, policy(trained, stages))
+        _add_json(folder / POLICY, policy(trained, stages, OPSET))
         save(trained.config.model_copy(update={"weights": None}), folder / CONFIG)
         _add_runner(folder / RUNNER)
         shape = ", ".join(map(str, trained.image))
-        text = README.format(stages=count, opset=onnx_stages.OPSET, image=shape)
+        text = README.format(stages=count, opset=OPSET, image=shape)
         (folder / "README.txt").write_text(text, encoding="utf-8")
         return list(agreement(trained, Runner(folder).logits))
 
 
-def policy(trained: "Trained", stages: list[StageFile]) -> dict[str, Any]:
+def policy(trained: "Trained", stages: list[StageFile], opset: int) -> dict[str, Any]:
     """What ``policy.json`` holds, as JSON values."""
     config = trained.config
     assert config.preprocessing is not None
@@ -90,7 +91,7 @@ def policy(trained: "Trained", stages: list[StageFile]) -> dict[str, Any]:
         "schema_version": SCHEMA_VERSION,
         "config": CONFIG,
         "key": config.architecture().key,
-        "opset": onnx_stages.OPSET,
+        "opset": opset,
         "image": list(trained.image),
         "classes": list(trained.classes),
         "preprocessing": config.preprocessing.model_dump(mode="json"),

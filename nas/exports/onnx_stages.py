@@ -1,11 +1,5 @@
-"""The stages of a network as ONNX files.
+"""The stages of a network as ONNX files, written straight from its modules."""
 
-The exporter is the tracing one (``dynamo=False``): both are exact and keep the batch axis free, but
-it takes 0.2 to 1.1 s for a small network of any of our search spaces, and the other 20 to 40 times
-as long. A stage has neither loops nor branches that tracing would lose.
-"""
-
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,14 +7,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from latency.errors import LatencyError
+from nas.errors import UserError
 from nas.onnx_runner.policy import StageFile
 from search_spaces.blocks import IMAGE
 from search_spaces.network import StagedBlocks, run_nodes
 
 if TYPE_CHECKING:
     from search_spaces.network import StagedNetwork
-
-OPSET = 17
 
 
 class _Part(nn.Module):
@@ -44,32 +38,21 @@ def write(network: "StagedNetwork", image: tuple[int, int, int], to: Path) -> It
     """Write stage1.onnx, stage2.onnx... into a folder, and say after each what it is.
 
     The first axis of every tensor is the batch, of any size. The network is in evaluation mode.
+    Raises UserError for a module that has no ONNX operator.
     """
-    known = {IMAGE: torch.zeros(2, *image)}
+    from latency.graphs import onnx_graph, recording
+
+    known = {IMAGE: torch.zeros(1, *image)}
     for index, stage in enumerate(network.stages, 1):
         assert isinstance(stage, StagedBlocks) and not stage.training
         part = _Part(stage).eval()
         found = StageFile(f"stage{index}.onnx", part.inputs, stage.stage.exit, part.outputs)
-        given = tuple(known[name] for name in part.inputs)
-        with torch.no_grad():
-            _export(part, given, found, to / found.file)
-            known |= zip((found.logits, *found.outputs), part(*given), strict=True)
+        names = (found.logits, *found.outputs)
+        try:
+            recorded, answers = recording.record(part, {name: known[name] for name in part.inputs})
+            model = onnx_graph.model(recorded, names)
+        except LatencyError as error:
+            raise UserError(f"the network cannot be written as ONNX: {error}") from error
+        (to / found.file).write_bytes(model.SerializeToString())
+        known |= zip(names, answers, strict=True)
         yield found
-
-
-def _export(part: nn.Module, state: tuple[Tensor, ...], found: StageFile, path: Path) -> None:
-    outputs = [found.logits, *found.outputs]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of the exporter itself
-        # That numbers of channels, which blocks compare, are written down as they are.
-        warnings.filterwarnings("ignore", "Converting a tensor to a Python")
-        torch.onnx.export(
-            part,
-            state,
-            path,
-            input_names=list(found.inputs),
-            output_names=outputs,
-            dynamic_axes={name: {0: "batch"} for name in (*found.inputs, *outputs)},
-            opset_version=OPSET,
-            dynamo=False,
-        )

@@ -7,6 +7,7 @@ import pytest
 from torch import Tensor, nn
 
 from search_spaces.blocks import BlockGraph, BlockSpec, Node
+from search_spaces.layers import Concat
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,30 @@ class Head(BlockSpec):
         return nn.Sequential(
             nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(self.channels, self.classes)
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Join(BlockSpec):
+    """Concatenate two inputs, then a convolution."""
+
+    first: int
+    second: int
+    after: int
+
+    def module(self) -> nn.Module:
+        return Joined(Conv(self.first + self.second, self.after).module())
+
+
+class Joined(nn.Module):
+    """A module on the concatenation of its inputs."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.concat, self.inner = Concat(), inner
+
+    def forward(self, *given: Tensor) -> Tensor:
+        joined: Tensor = self.inner(self.concat(*given))
+        return joined
 
 
 class Infinite(nn.Module):

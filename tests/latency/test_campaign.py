@@ -1,141 +1,181 @@
-"""The campaign times stages on a clock that the stages themselves move."""
+"""A campaign: who is visited when, how often, and when it ends."""
 
 import gc
-from dataclasses import dataclass, field
+from collections.abc import Callable
 
 import numpy as np
 import pytest
-import torch
-from torch import Tensor
 
 from latency import campaign
-from latency.campaign import Subject
-from latency.protocol import Protocol, summarise
-from search_spaces.blocks import BlockGraph
-from search_spaces.network import StagedNetwork
+from latency.protocol import Protocol, Visit, summarise
+from tests.latency.faked import FakeTime, FakeWork
 
 
-@dataclass
-class FakeTime:
-    """A clock, and the names of the networks in the order in which they ran."""
-
-    now_ns: int = 0
-    ran: list[str] = field(default_factory=list)
-
-    def __call__(self) -> int:
-        return self.now_ns
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
 
 
-def subject(graph: BlockGraph, name: str, times_ms: list[float], clock: FakeTime) -> Subject:
-    """Return a real network whose blocks, two a stage, move the clock by given times."""
-    network = StagedNetwork(graph).eval()
-
-    def spend(index: int) -> None:
-        clock.now_ns += round(1e6 * times_ms[index])
-        if index == 0:
-            clock.ran.append(name)
-
-    blocks = [block for stage in network.stages for block in stage.blocks]  # type: ignore[union-attr]
-    for index, block in enumerate(blocks):
-        block.register_forward_pre_hook(lambda *_, index=index: spend(index))
-    return Subject(network, torch.zeros(1, *graph.image))
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(0)
 
 
-def test_each_block_gets_its_own_time(graph: BlockGraph) -> None:
-    clock = FakeTime()
-    timed = subject(graph, "a", [1.5, 0.25, 4.0, 0.5, 3.0, 0.125], clock)
-    with campaign.stopwatch(timed.network, clock) as stamps:
-        for _ in range(2):
-            taken = campaign.timed_pass(timed, stamps, clock)
-            assert taken == [1.5, 0.25, 4.0, 0.5, 3.0, 0.125]
-    timed.network(timed.image)
-    assert len(stamps) == 7  # the stopwatch is off the network again
+def in_rounds(visits: list[str], size: int) -> list[list[str]]:
+    return [visits[start : start + size] for start in range(0, len(visits), size)]
 
 
-def test_a_stage_pays_for_what_comes_after_its_blocks(graph: BlockGraph) -> None:
-    clock = FakeTime()
-    timed = subject(graph, "a", [1.0] * 6, clock)
-
-    def spend(*_: object) -> None:
-        clock.now_ns += 250_000
-
-    timed.network.stages[1].register_forward_hook(spend)
-    with campaign.stopwatch(timed.network, clock) as stamps:
-        taken = campaign.timed_pass(timed, stamps, clock)
-    assert taken == [1.0, 1.0, 1.0, 1.25, 1.0, 1.0]
-
-
-def test_samples_and_their_summary(graph: BlockGraph) -> None:
-    clock = FakeTime()
+def test_samples_and_their_summary(time: FakeTime, rng: np.random.Generator) -> None:
     protocol = Protocol(rounds=4, warm_up=2, repeats=3)
-    subjects = [
-        subject(graph, "a", [1.0] * 6, clock),
-        subject(graph, "b", [1.5, 0.5, 0.25, 0.25, 0.125, 0.125], clock),
+    items = [
+        FakeWork("a", time, [(1.0, 1.0), (2.0,)]),
+        FakeWork("b", time, [(1.5, 0.5), (0.5,), (0.25,)]),
     ]
-    samples = campaign.run(subjects, protocol, np.random.default_rng(0), clock)
-    assert [taken.shape for taken in samples] == [(4, 3, 6), (4, 3, 6)]
-    latencies = [e.latency_ms for e in summarise(samples[1], (2, 2, 2), protocol.quantile)]
-    assert latencies == pytest.approx([2.0, 2.5, 2.75])
+    taken = campaign.run(items, protocol, rng)
+    assert [samples.shape for samples in taken.samples] == [(4, 3, 3), (4, 3, 4)]
+    assert taken.parts == ((2, 1), (2, 1, 1))
+    assert taken.noises(protocol.quantile).tolist() == [0.0, 0.0]
+    assert len(taken.canary) == 0
+    estimates = summarise(taken.samples[1], taken.parts[1], protocol.quantile)
+    assert [each.latency_ms for each in estimates] == pytest.approx([2.0, 2.5, 2.75])
 
 
-def test_rounds_are_interleaved(graph: BlockGraph) -> None:
-    clock = FakeTime()
-    protocol = Protocol(rounds=3, warm_up=1, repeats=1)
-    subjects = [subject(graph, name, [1.0] * 6, clock) for name in "abcd"]
-    campaign.run(subjects, protocol, np.random.default_rng(0), clock)
-    rounds = clock.ran[len(subjects) * 2 :]  # two passes each to set up
-    visits = [rounds[start : start + 8] for start in range(0, len(rounds), 8)]
-    assert len(visits) == 3
-    for visited in visits:
-        assert visited[::2] == visited[1::2]  # warm-up and timed pass of one visit together
-        assert sorted(visited[::2]) == list("abcd")
-    assert len({tuple(visited) for visited in visits}) > 1
+def test_each_round_visits_everybody_in_a_new_order(
+    time: FakeTime, rng: np.random.Generator
+) -> None:
+    items = [FakeWork(name, time) for name in "abcd"]
+    campaign.run(items, Protocol(rounds=3), rng)
+    rounds = in_rounds(time.visits, 4)
+    assert len(rounds) == 3
+    assert all(sorted(visited) == list("abcd") for visited in rounds)
+    assert len({tuple(visited) for visited in rounds}) > 1
 
 
-def test_slow_networks_are_passed_less_often(graph: BlockGraph) -> None:
-    clock = FakeTime()
+def test_the_seed_draws_the_orders() -> None:
+    def order(seed: int) -> list[str]:
+        time = FakeTime()
+        items = [FakeWork(name, time) for name in "abcdef"]
+        campaign.run(items, Protocol(rounds=3), np.random.default_rng(seed))
+        return time.visits
+
+    assert order(1) == order(1)
+    assert order(1) != order(2)
+
+
+def test_every_visit_warms_up_again(time: FakeTime, rng: np.random.Generator) -> None:
+    items = [FakeWork(name, time) for name in "ab"]
+    campaign.run(items, Protocol(rounds=2, warm_up=3, repeats=2), rng)
+    set_up, timed = time.passes[:4], time.passes[4:]
+    assert set_up == list("aabb")
+    assert [set(passes) for passes in in_rounds(timed, 5)] == [{name} for name in time.visits]
+
+
+def test_slow_items_are_passed_less_often(time: FakeTime, rng: np.random.Generator) -> None:
+    items = [FakeWork("fast", time, [(0.6,)]), FakeWork("slow", time, [(300.0,)])]
     protocol = Protocol(rounds=2, warm_up=3, repeats=5, visit_ms=40.0)
-    subjects = [
-        subject(graph, "fast", [0.1] * 6, clock),
-        subject(graph, "slow", [50.0] * 6, clock),
+    fast, slow = campaign.run(items, protocol, rng).samples
+    assert fast.shape == (2, 5, 1)
+    assert slow.shape == (2, 1, 1)
+    assert time.passes.count("slow") == 2 + 2 * 2
+
+
+def test_only_items_whose_halves_differ_go_on(time: FakeTime, rng: np.random.Generator) -> None:
+    items = [
+        FakeWork("calm", time),
+        # Rounds 1, 3, 5 are slow: halves differ until round 7 gives the slow half its floor.
+        FakeWork("late", time, factors=(1.3, 1.0, 1.3, 1.0, 1.3, 1.0, 1.0)),
+        FakeWork("never", time, factors=(1.3, 1.0) * 9),
     ]
-    fast, slow = campaign.run(subjects, protocol, np.random.default_rng(0), clock)
-    assert fast.shape == (2, 5, 6)
-    assert slow.shape == (2, 1, 6)
-    assert clock.ran.count("slow") == 2 + 2 * 2
+    protocol = Protocol(rounds=4, most_rounds=9, tolerance=0.02)
+    taken = campaign.run(items, protocol, rng)
+    assert [len(samples) for samples in taken.samples] == [4, 7, 9]
+    noises = taken.noises(protocol.quantile)
+    assert noises[0] <= 0.02
+    assert noises[1] <= 0.02
+    assert noises[2] == pytest.approx(0.3)
 
 
-@pytest.mark.parametrize("collecting", [True, False])
-def test_quiet_leaves_the_process_as_it_was(collecting: bool) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(2)
-    was = gc.isenabled()
-    (gc.enable if collecting else gc.disable)()
-    try:
-        seen: list[tuple[int, bool, bool]] = []
-        with pytest.raises(ZeroDivisionError):
-            fail_quietly(seen)
-        assert seen == [(1, False, True)]
-        assert settings() == (2, collecting, False)
-    finally:
-        (gc.enable if was else gc.disable)()
-        torch.set_num_threads(threads)
+def test_a_single_round_has_no_halves(time: FakeTime, rng: np.random.Generator) -> None:
+    taken = campaign.run([FakeWork("a", time)], Protocol(rounds=1, most_rounds=5), rng)
+    assert len(taken.samples[0]) == 1
+    assert np.isnan(taken.noises(0.0)).all()
 
 
-def fail_quietly(seen: list[tuple[int, bool, bool]]) -> None:
-    with campaign.quiet():
-        seen.append(settings())
+def test_as_many_rounds_as_wanted_are_run(time: FakeTime, rng: np.random.Generator) -> None:
+    taken = campaign.run([FakeWork("a", time)], Protocol(rounds=20, most_rounds=12), rng)
+    assert len(taken.samples[0]) == 20
+
+
+def test_the_canary_is_visited_again_and_again(time: FakeTime, rng: np.random.Generator) -> None:
+    items = [FakeWork(f"item{index}", time) for index in range(campaign.CANARY_EVERY + 1)]
+    taken = campaign.run(items, Protocol(rounds=3), rng, FakeWork("canary", time, [(0.5, 0.25)]))
+    for visited in in_rounds(time.visits, len(items) + 2):
+        assert visited[0] == "canary"
+        assert visited[1 + campaign.CANARY_EVERY] == "canary"
+        assert visited.count("canary") == 2
+    assert taken.canary.tolist() == [0.75] * (3 * 2 * 3)
+    assert len(taken.samples) == len(items)
+
+
+def test_rounds_begin_apart(time: FakeTime, rng: np.random.Generator) -> None:
+    begun: list[float] = []
+    item = FakeWork("a", time, [(100.0,)])
+
+    def note(done: int) -> None:
+        begun.append(time.now_s)
+
+    protocol = Protocol(rounds=3, warm_up=1, repeats=3, visit_ms=400.0, apart_s=2.0)
+    campaign.run([item], protocol, rng, None, note, time, time.sleep)
+    assert np.diff(begun) == pytest.approx([2.0, 2.0])
+    assert time.slept == pytest.approx([1.6, 1.6])  # and none after the last round
+
+
+def test_rounds_that_are_long_enough_do_not_wait(time: FakeTime, rng: np.random.Generator) -> None:
+    item = FakeWork("a", time, [(1500.0,)])
+    campaign.run([item], Protocol(rounds=2, apart_s=2.0), rng, None, print, time, time.sleep)
+    assert time.slept == [0.0]
+
+
+def test_what_is_raised_between_rounds_ends_it(time: FakeTime, rng: np.random.Generator) -> None:
+    told: list[int] = []
+
+    def stop(done: int) -> None:
+        told.append(done)
+        if done == 2:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        campaign.run([FakeWork("a", time)], Protocol(rounds=9), rng, None, stop)
+    assert told == [1, 2]
+    assert len(time.visits) == 2
+
+
+def test_nothing_to_visit_is_no_error(rng: np.random.Generator, time: FakeTime) -> None:
+    taken = campaign.run([], Protocol(), rng, FakeWork("canary", time))
+    assert taken.samples == ()
+    assert time.visits == []
+
+
+class Watching(FakeWork):
+    """Notes whether the garbage collector is on while it runs."""
+
+    seen: bool | None = None
+
+    def visit(self, visit: Visit, stages: int | None = None) -> list[list[float]]:
+        self.seen = gc.isenabled()
         raise ZeroDivisionError
 
 
-def settings() -> tuple[int, bool, bool]:
-    return torch.get_num_threads(), gc.isenabled(), torch.is_inference_mode_enabled()
-
-
-def test_a_stage_sees_the_state_of_the_one_before(graph: BlockGraph) -> None:
-    timed = subject(graph, "a", [1.0] * 6, FakeTime())
-    seen: list[Tensor] = []
-    timed.network.stages[1].register_forward_pre_hook(lambda _, given: seen.extend(given))
-    with campaign.stopwatch(timed.network, FakeTime()) as stamps:
-        campaign.timed_pass(timed, stamps, FakeTime())
-    assert [tuple(tensor.shape) for tensor in seen] == [(1, 4, 8, 8)]
+@pytest.mark.parametrize("switch", [gc.enable, gc.disable])
+def test_the_garbage_collector_stands_still(
+    switch: Callable[[], None], time: FakeTime, rng: np.random.Generator
+) -> None:
+    was, item = gc.isenabled(), Watching("a", time)
+    try:
+        switch()
+        before = gc.isenabled()
+        with pytest.raises(ZeroDivisionError):
+            campaign.run([item], Protocol(), rng)
+        assert (item.seen, gc.isenabled()) == (False, before)
+    finally:
+        (gc.enable if was else gc.disable)()

@@ -45,3 +45,27 @@ def test_a_module_without_an_operator_is_named():
     recorded, _ = recording.record(Unknown(), {"x": torch.zeros(1, 3)})
     with pytest.raises(LatencyError, match="Softsign"):
         onnx_graph.model(recorded)
+
+
+class Between(torch.nn.Module):
+    """A stage that adds where no module sees it."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = torch.nn.ReLU()
+
+    def forward(self, x):
+        return (self.inner(x + 1),)
+
+
+class After(Between):
+    """The same behind its last module."""
+
+    def forward(self, x):
+        return (self.inner(x) + 1,)
+
+
+@pytest.mark.parametrize("stage", [Between(), After()])
+def test_what_no_module_computed_is_refused(stage):
+    with pytest.raises(LatencyError, match=r"a tensor \[1, 3\] is not the output of a module"):
+        recording.record(stage, {"x": torch.zeros(1, 3)})

@@ -1,4 +1,4 @@
-"""What every runtime of the table promises."""
+"""What every latency source of the table promises."""
 
 import json
 import math
@@ -12,19 +12,23 @@ from pathlib import Path
 import pytest
 
 from latency import sources
+from latency.bench import LocalBench
 from latency.errors import LatencyError
+from latency.measuring import Measuring
 from latency.source import LatencyEstimate, LatencySource
 from search_spaces.blocks import BlockGraph
+from tests.latency import available
+from tests.latency.faked import FakeRuntime
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(params=sorted(sources.RUNTIMES))
+@pytest.fixture(params=available.params(simulated=True))
 def source(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> LatencySource:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return sources.make(request.param)
+    return sources.make(*request.param)
 
 
 def check(estimates: tuple[LatencyEstimate, ...], exits: int) -> None:
@@ -67,28 +71,45 @@ class TestEveryRuntime:
             assert json.loads(json.dumps(conditions)) == conditions
             assert conditions["runtime"] == source.name
             assert conditions["device"] == source.device
-            assert conditions["batch"] == 1
+            assert conditions["batch"] >= 1
             assert conditions["statistic"]
             source.estimate(graph)
 
     def test_the_name_makes_the_same_source(self, source: LatencySource) -> None:
-        assert type(sources.make(source.name, source.device)) is type(source)
+        again = sources.make(source.name, source.device)
+        assert (again.name, again.device) == (source.name, source.device)
+        assert type(again) is type(source)
+
+
+def test_what_every_machine_has_is_among_them() -> None:
+    found = {pair for pair in available.every_pair() if available.refusal(*pair) is None}
+    assert found >= available.ALWAYS
+
+
+@pytest.mark.parametrize("pair", list(available.every_pair()), ids=":".join)
+def test_what_this_machine_has_not_is_told_in_one_line(pair: tuple[str, str]) -> None:
+    refused = available.refusal(*pair)
+    assert refused is None or (refused and "\n" not in refused)
 
 
 def test_an_unknown_runtime_gets_the_list_in_one_line() -> None:
     with pytest.raises(LatencyError) as error:
         sources.make("tensorflow")
-    assert str(error.value) == "no runtime 'tensorflow': choose one of torch, macs"
+    listed = ", ".join(sources.RUNTIMES)
+    assert str(error.value) == f"no runtime 'tensorflow': choose one of {listed}"
 
 
-def test_an_unknown_device_gets_the_list_in_one_line() -> None:
+@pytest.mark.parametrize("device", ["toaster", "", "simulated:1:2", "CPU"])
+def test_an_unknown_device_gets_the_list_in_one_line(device: str) -> None:
+    listed = ", ".join(sources.RUNTIMES["torch"])
     with pytest.raises(LatencyError) as error:
-        sources.make("torch", "toaster")
-    assert str(error.value) == "runtime 'torch' has no device 'toaster': choose one of cpu"
+        sources.make("torch", device)
+    assert str(error.value) == f"runtime 'torch' has no device {device!r}: choose one of {listed}"
 
 
-def test_every_runtime_has_devices() -> None:
-    assert sources.DEVICES.keys() == sources.RUNTIMES.keys()
+def test_a_law_has_no_bench() -> None:
+    with pytest.raises(LatencyError, match="'macs' is simulated by a law"):
+        sources.bench("macs")
 
 
 def test_the_table_and_the_lane_are_light() -> None:
@@ -99,3 +120,14 @@ def test_the_table_and_the_lane_are_light() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert result.stdout.strip() == "False"
+
+
+def test_a_measuring_source_tells_how_it_went(graph: BlockGraph) -> None:
+    source = Measuring(LocalBench(FakeRuntime(shares_host=False)))
+    assert source.conditions()["last"] is None
+    assert [each.latency_ms for each in source.estimate(graph)] == [2.0, 4.0, 6.0]
+    conditions = source.conditions()
+    assert {"cpu", "caches", "governor", "kernel"} <= conditions["host"].keys()
+    assert (conditions["rounds"], conditions["quantile"]) == (3, 0.0)
+    assert conditions["last"]["noise"] == [0.0]
+    assert conditions["last"]["items"] == 1

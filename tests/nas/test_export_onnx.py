@@ -11,6 +11,7 @@ import onnx
 import pytest
 import torch
 
+from latency.graphs.onnx_graph import OPSET
 from nas import plugins
 from nas.config import Config, Preprocessing, Provenance
 from nas.data.dataset import DataSpec
@@ -18,7 +19,6 @@ from nas.data.load import load, load_test
 from nas.errors import UserError
 from nas.exports import onnx_folder
 from nas.exports.check import agreement, eager
-from nas.exports.onnx_stages import OPSET
 from nas.inference.execution import classify
 from nas.inference.pixels import prepared
 from nas.inference.trained import Trained, ready
@@ -121,6 +121,22 @@ def test_nothing_is_written_of_a_network_that_answers_nan(tmp_path: Path) -> Non
         next(network.network.parameters()).fill_(float("nan"))
     with pytest.raises(UserError, match="no finite number"):
         onnx_folder.write(network, tmp_path / "export")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_module_that_onnx_has_not_is_one_line(tmp_path: Path) -> None:
+    network = trained(small_with_exits("msd"))
+    parents = [each for each in network.network.modules() if isinstance(each, torch.nn.Sequential)]
+    place, parent = next(
+        (name, each)
+        for each in parents
+        for name, child in each.named_children()
+        if isinstance(child, torch.nn.ReLU)
+    )
+    setattr(parent, place, torch.nn.Softsign())
+    with pytest.raises(UserError, match=r"written as ONNX: no .* a Softsign") as caught:
+        onnx_folder.write(network, tmp_path / "export")
+    assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,12 +1,19 @@
+from collections.abc import Callable
 from importlib.metadata import EntryPoint, EntryPoints
 from types import SimpleNamespace
 
 import pytest
 
 from controllers.errors import ControllerError
+from latency import sources
+from latency.bench import LocalBench
 from latency.errors import LatencyError
+from latency.macs import MacsLatency
+from latency.measuring import Measuring
+from latency.runtimes.torch_eager import TorchEager
 from nas import plugins
 from nas.errors import UserError
+from tests.latency.faked import FakeRuntime
 
 
 @pytest.fixture
@@ -20,7 +27,10 @@ def declared(monkeypatch: pytest.MonkeyPatch) -> None:
             ("search_spaces", "misnamed", "THEIRS"),
             ("search_spaces", "unwritten", "UNWRITTEN"),
             ("controllers", "their-controller", "their_controller"),
-            ("runtimes", "their-runtime", "their_runtime"),
+            ("runtimes", "their-source", "TheirSource"),
+            ("runtimes", "their-runtime", "TheirRuntime"),
+            ("runtimes", "torch", "TheirRuntime"),
+            ("runtimes", "half-done", "HalfDone"),
         ]
     )
     monkeypatch.setattr(plugins, "entry_points", lambda **wanted: found.select(**wanted))
@@ -34,8 +44,26 @@ def their_controller(name: str, **given: object) -> object:
     return name, given
 
 
-def their_runtime(device: str) -> object:
-    return "a source on", device
+class TheirSource(MacsLatency):
+    name = "their-source"
+
+    def __init__(self, device: str) -> None:
+        self.device = device
+
+
+class TheirRuntime(FakeRuntime):
+    name = "their-runtime"
+
+    def __init__(self, device: str) -> None:
+        super().__init__()
+        self.device = device
+
+
+class HalfDone:
+    name, prepare = "half-done", None
+
+    def __init__(self, device: str) -> None:
+        self.device = device
 
 
 @pytest.mark.parametrize("name", plugins.SPACES)
@@ -52,7 +80,7 @@ def test_a_typo_is_answered_with_the_closest_name_and_all_of_them() -> None:
 
 
 def test_a_name_like_no_other_gets_the_list_without_a_guess() -> None:
-    with pytest.raises(UserError, match=r"unknown runtime 'zzzz' \(there are: torch, macs\)"):
+    with pytest.raises(UserError, match=r"unknown runtime 'zzzz' \(there are: torch, "):
         plugins.runtime("zzzz")
 
 
@@ -61,7 +89,7 @@ def test_names_come_from_our_tables(group: plugins.Group) -> None:
     expected = {
         "search_spaces": tuple(plugins.SPACES),
         "controllers": ("random", "tpe", "nsga2", "reinforce"),
-        "runtimes": ("torch", "macs"),
+        "runtimes": tuple(sources.RUNTIMES),
     }
     assert plugins.names(group) == expected[group]
 
@@ -75,7 +103,35 @@ def test_entry_points_add_names_and_never_replace_ours() -> None:
     assert plugins.space("msd").name == "msd"
     made = plugins.controller("their-controller", space="s", cost="c", seed=3, depth=2)
     assert made == ("their-controller", {"space": "s", "cost": "c", "seed": 3, "depth": 2})
-    assert plugins.runtime("their-runtime", "phone") == ("a source on", "phone")
+    assert isinstance(plugins.runtime("their-source", "phone"), TheirSource)
+    assert plugins.runtime("torch").bench.runtime.device == "cpu"
+    assert isinstance(plugins.bench("torch").runtime, TorchEager)
+
+
+@pytest.mark.usefixtures("declared")
+def test_a_runtime_of_theirs_is_measured_with() -> None:
+    source = plugins.runtime("their-runtime", "phone")
+    assert isinstance(source, Measuring)
+    assert (source.name, source.device) == ("their-runtime", "phone")
+    bench = plugins.bench("their-runtime", "phone")
+    assert isinstance(bench, LocalBench) and isinstance(bench.runtime, TheirRuntime)
+
+
+@pytest.mark.usefixtures("declared")
+def test_a_source_of_theirs_has_no_bench() -> None:
+    with pytest.raises(LatencyError, match="'their-source' tells latencies of whole networks"):
+        plugins.bench("their-source")
+    with pytest.raises(LatencyError, match="'macs' is simulated by a law"):
+        plugins.bench("macs")
+
+
+@pytest.mark.usefixtures("declared")
+@pytest.mark.parametrize("make", [plugins.runtime, plugins.bench])
+def test_what_is_missing_of_a_runtime_is_named(make: Callable[[str], object]) -> None:
+    with pytest.raises(UserError) as caught:
+        make("half-done")
+    said = "runtime 'half-done' is no Runtime: it has no protocol, shares_host, conditions"
+    assert str(caught.value) == said
 
 
 @pytest.mark.usefixtures("declared")
