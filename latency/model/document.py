@@ -65,16 +65,18 @@ def _model(content: dict[str, Any]) -> LatencyModel:
     return LatencyModel(
         fingerprint=content["fingerprint"],
         scope=Scope(scope["space"], tuple(scope["image"]), scope["classes"]),
-        table={
-            text: Row(ms, noise, Work(**{**work, "macs": tuple(work["macs"])}))
-            for text, ms, noise, work in content["table"]
-        },
+        table={text: Row(ms, noise, _work(needed)) for text, ms, noise, needed in content["table"]},
         adding=Adding(tuple(added["numbers"]), added["last"], added["early"]),
         unsure=content["unsure"],
         canary_ms=content["canary_ms"],
         errors=Errors(**content["errors"]),
         made=content["made"],
     )
+
+
+def _work(content: dict[str, Any]) -> Work:
+    values = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
+    return Work(**values)
 
 
 def _digest(content: Any) -> str:

@@ -76,7 +76,7 @@ def fit_to(
     say: Say = silent,
 ) -> Fitted:
     """Fit a model to given networks, with a table of the blocks of ``tabled`` ones."""
-    keys = [EMPTY, *blocks_of(tabled)]
+    keys = [EMPTY, *work.all_blocks(tabled)]
     norm = graphs[0].norm
     pieces = [*map(Piece.network, graphs), *(_piece(key, norm) for key in keys)]
     batch = bench.measure(pieces, seed, say=say)
@@ -112,12 +112,6 @@ def drift_of(model: LatencyModel, batch: Batch) -> float:
     """Return how many times slower the device was in a campaign than when the model was fitted."""
     now = batch.facts.get("canary_ms")
     return float(now) / model.canary_ms if now else 1.0
-
-
-def blocks_of(graphs: Sequence[BlockGraph]) -> list[BlockKey]:
-    """Return the blocks of several networks, each once."""
-    keys = (key for graph in graphs for stage in work.blocks(graph) for _, key in stage)
-    return list(dict.fromkeys(keys))
 
 
 def _piece(key: BlockKey, norm: Norm) -> Piece:

@@ -109,6 +109,7 @@ class LatencyModel:
 
     def estimate_many(self, graphs: Sequence[BlockGraph], seed: int = 0) -> tuple[PerExit, ...]:
         """Return the estimates of each network."""
+        self._price_all(graphs)
         return tuple(self.estimate(graph, seed) for graph in graphs)
 
     def conditions(self) -> dict[str, Any]:
@@ -143,8 +144,7 @@ class LatencyModel:
 
     def missing(self, graphs: Iterable[BlockGraph]) -> tuple[BlockKey, ...]:
         """Return the blocks of these networks that were not measured, each once."""
-        keys = (key for graph in graphs for stage in work.blocks(graph) for _, key in stage)
-        return tuple(key for key in dict.fromkeys(keys) if not self._price(key).measured)
+        return tuple(key for key in work.all_blocks(graphs) if key.text not in self.table)
 
     def sums(self, graph: BlockGraph) -> tuple[Sums, NDArray[np.float64]]:
         """Return what a network's blocks come to, and the guessed milliseconds in it, [exits]."""
@@ -167,18 +167,29 @@ class LatencyModel:
         block_ms, counts, guesses = np.array(by_exit).T
         return Sums(block_ms, counts, weights + widest), guesses
 
+    def _price_all(self, graphs: Iterable[BlockGraph]) -> None:
+        """Price the blocks of networks together: one guess of many costs as much as of one."""
+        self._learn([key for key in work.all_blocks(graphs) if key not in self._prices])
+
     def _price(self, key: BlockKey) -> _Priced:
-        found = self._prices.get(key)
-        if found is None:
-            row, needed = self.table.get(key.text), work.of_block(key)
-            found = self._prices[key] = _Priced(
-                self._prior.ms(needed) if row is None else row.ms,
+        if key not in self._prices:
+            self._learn([key])
+        return self._prices[key]
+
+    def _learn(self, keys: Sequence[BlockKey]) -> None:
+        needed = {key: work.of_block(key) for key in keys}
+        rows = {key: self.table.get(key.text) for key in keys}
+        unknown = [key for key in keys if rows[key] is None]
+        guessed = dict(zip(unknown, self._prior.ms([needed[k] for k in unknown]), strict=True))
+        for key in keys:
+            row, todo = rows[key], needed[key]
+            self._prices[key] = _Priced(
+                float(guessed[key]) if row is None else row.ms,
                 row is not None,
-                needed.weights_mb,
-                needed.widest_mb,
+                todo.weights_mb,
+                todo.widest_mb,
                 work.traced(key).output,
             )
-        return found
 
 
 def _growing(found: list[LatencyEstimate]) -> PerExit:
