@@ -75,7 +75,9 @@ def _model(content: dict[str, Any]) -> LatencyModel:
 
 
 def _work(content: dict[str, Any]) -> Work:
-    values = {name: tuple(v) if isinstance(v, list) else v for name, v in content.items()}
+    values: dict[str, Any] = {
+        name: tuple(v) if isinstance(v, list) else v for name, v in content.items()
+    }
     return Work(**values)
 
 
