@@ -3,7 +3,7 @@
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,10 +16,15 @@ from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
 from latency.lane import Lane, Passage
 from latency.protocol import Protocol as MeasuringProtocol
+from latency.runtimes.in_order import InOrder
 from latency.runtimes.runtime import Observable, Piece, Prepared, Runtime
 
 Say = Callable[[str, int, int], None]
 """Told what is being done and how much of it is done: ("rounds", 3, 12). May raise to end it."""
+
+
+Ready = AbstractContextManager[tuple[list[Prepared], Prepared]]
+"""Items to be measured and the canary, closed on leaving."""
 
 
 def silent(what: str, done: int, of: int) -> None:
@@ -66,12 +71,35 @@ class Bench(Protocol):
         """
 
 
+class OrderedBench(Bench, Protocol):
+    """A bench that can also run one network in orders of exits, as it is in use."""
+
+    def measure_orders(
+        self,
+        piece: Piece,
+        orders: Sequence[Sequence[int]],
+        seed: int,
+        protocol: MeasuringProtocol | None = None,
+        say: Say = silent,
+    ) -> Batch:
+        """Measure one network in several orders of passes; each order is an item of the batch.
+
+        An order says of each pass how many stages it runs (see ``InOrder``). Raises LatencyError
+        as ``measure`` does, and where the device cannot run stages one after another.
+        """
+
+
 @dataclass(frozen=True)
 class LocalBench:
-    """A runtime driven by this process. ``lane``: where trainings on this host stand still."""
+    """A runtime driven by this process. ``lane``: where trainings on this host stand still.
+
+    clock, sleep: seconds; a simulated device brings its own.
+    """
 
     runtime: Runtime
     lane: Lane = field(default_factory=Lane)
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
 
     @property
     def name(self) -> str:
@@ -96,10 +124,25 @@ class LocalBench:
         protocol: MeasuringProtocol | None = None,
         say: Say = silent,
     ) -> Batch:
+        return self._campaign(self._prepared(pieces, seed, say), seed, protocol, say)
+
+    def measure_orders(
+        self,
+        piece: Piece,
+        orders: Sequence[Sequence[int]],
+        seed: int,
+        protocol: MeasuringProtocol | None = None,
+        say: Say = silent,
+    ) -> Batch:
+        return self._campaign(self._ordered(piece, orders, seed, say), seed, protocol, say)
+
+    def _campaign(
+        self, ready: Ready, seed: int, protocol: MeasuringProtocol | None, say: Say
+    ) -> Batch:
         protocol, start = protocol or self.protocol, time.monotonic()
         before, switched, state = host.load_average(), _switches(), self._state()
         quiet = self.lane.measuring() if self.runtime.shares_host else nullcontext()
-        with self._prepared(pieces, seed, say) as (items, watch), quiet as passage:
+        with ready as (items, watch), quiet as passage:
             taken = campaign.run(
                 items,
                 protocol,
@@ -107,11 +150,13 @@ class LocalBench:
                 watch,
                 # Restless items go on beyond the rounds that are enough for the others.
                 lambda done: say("rounds", done, max(done, protocol.rounds)),
+                self.clock,
+                self.sleep,
             )
         return Batch(
             taken,
             {
-                "items": len(pieces),
+                "items": len(items),
                 "rounds": [len(samples) for samples in taken.samples],
                 "seconds": round(time.monotonic() - start, 1),
                 "canary_ms": _number(canary.floor_ms(taken.canary)),
@@ -140,6 +185,13 @@ class LocalBench:
                 stack.callback(ready[-1].close)
                 say("preparing", len(ready) - 1, len(pieces))
             yield ready[1:], ready[0]
+
+    @contextmanager
+    def _ordered(
+        self, piece: Piece, orders: Sequence[Sequence[int]], seed: int, say: Say
+    ) -> Iterator[tuple[list[Prepared], Prepared]]:
+        with self._prepared((piece,), seed, say) as ((network,), watch):
+            yield [InOrder(network, order) for order in orders], watch
 
 
 class Unfinished(LatencyError):

@@ -83,6 +83,8 @@ class CommandRuntime:
 class Staged(Prepared):
     """The stages of a piece as files on a device; they are removed when a visit fails, too."""
 
+    consecutive = False
+
     def __init__(self, described: DeviceFile, shell: Shell, files: Sequence[Path]) -> None:
         self.parts = (1,) * len(files)
         self._described, self._shell, self._output = described, shell, described.figures()

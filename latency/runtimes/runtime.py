@@ -49,10 +49,12 @@ class Prepared(ABC):
     """A piece of work that is ready to run: weights drawn, input made, buffers allocated.
 
     ``parts``: how many timed parts each stage has, at least one. A runtime that can look inside a
-    stage times its blocks; others time the stage.
+    stage times its blocks; others time the stage. ``consecutive``: whether a pass runs its stages
+    one after another; if not, each is timed by itself and nothing of a pass is felt by the next.
     """
 
     parts: tuple[int, ...]
+    consecutive: bool = True
 
     @abstractmethod
     def run(self, stages: int) -> list[float]:
