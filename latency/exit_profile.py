@@ -22,6 +22,8 @@ from search_spaces.blocks import BlockGraph
 
 PASSES = 40
 """Passes of the mixed order, unless asked otherwise."""
+ROUNDS = 24
+"""Rounds at least, unless asked otherwise."""
 FIXED_PASSES = 4
 """Passes in a row of a loop that always takes the same exit."""
 
@@ -104,14 +106,18 @@ def measure(
 ) -> ExitProfile:
     """Measure a network whose images leave at its exits in ``shares``, which add up to 1.
 
-    ``passes``: of the mixed order, in each round. ``seed`` draws the order, weights and image.
-    Raises LatencyError for other shares, fewer than 2 rounds or no pass, and as the bench does.
+    ``passes``: of the mixed order, in each of the protocol's ``most_rounds`` rounds. ``seed`` draws
+    the order, weights and image. Raises LatencyError for other shares, fewer than 2 rounds or no
+    pass, and as the bench does.
     """
     shares = _checked(shares, len(graph.exits))
-    # One sample of each pass a round, or short orders would have lower quantiles than long ones.
-    protocol = replace(protocol or bench.protocol, warm_up=1, repeats=1)
-    if passes < 1 or protocol.rounds < 2:
-        raise LatencyError(f"{passes} passes in {protocol.rounds} rounds: at least 1 and 2 needed")
+    if protocol is None:
+        protocol = replace(bench.protocol, most_rounds=max(ROUNDS, bench.protocol.most_rounds))
+    rounds = protocol.most_rounds
+    if passes < 1 or rounds < 2:
+        raise LatencyError(f"{passes} passes in {rounds} rounds: at least 1 and 2 are needed")
+    # One sample of each pass in every round: a low quantile of more samples would be lower.
+    protocol = replace(protocol, warm_up=1, repeats=1, rounds=rounds)
     orders = [drawn(shares, passes, np.random.default_rng(seed))]
     orders += [(stages,) * FIXED_PASSES for stages in range(1, len(shares) + 1)]
     batch = bench.measure_orders(Piece.network(graph), orders, seed, protocol, say)
@@ -151,7 +157,7 @@ def _exit(k: int, share: float, mixed: Ordered, fixed: Ordered) -> MixedExit:
 
 def _undisturbed(shares: Sequence[float], mixed: Ordered, fixed: Sequence[Ordered]) -> Mix:
     weights, times = mixed.weights(shares), mixed.undisturbed()
-    unused = [loop.undisturbed().mean() for loop, share in zip(fixed, shares) if not share]
+    unused = [fixed[k].undisturbed().mean() for k, share in enumerate(shares) if not share]
     return Mix(
         float(weights @ times),
         quantile(times, weights, 0.95),
@@ -190,4 +196,4 @@ def _checked(shares: Sequence[float], exits: int) -> tuple[float, ...]:
         raise LatencyError(f"{len(shares)} shares ({given}) for {exits} exits: give one for each")
     if not all(0 <= share <= 1 for share in shares) or abs(sum(shares) - 1) > 0.01:
         raise LatencyError(f"no shares of images: {given}; each is in 0..1, and they add up to 1")
-    return tuple(share / sum(shares) for share in shares)
+    return tuple(float(share / sum(shares)) for share in shares)

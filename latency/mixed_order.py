@@ -50,7 +50,7 @@ class Ordered:
     quantile: float
 
     def undisturbed(self, rounds: slice = ALL) -> Values:
-        """Return the milliseconds of each pass of the order, low quantiles over rounds, [passes]."""
+        """Return the milliseconds of each pass of the order by low quantiles, [passes]."""
         return np.add.reduceat(part_times(self.samples[rounds], self.quantile), self._starts())
 
     def as_they_ran(self) -> Values:
