@@ -16,7 +16,6 @@ import numpy as np
 
 from latency import canary
 from latency.bench import LocalBench
-from latency.lane import Lane
 from latency.protocol import Protocol
 from latency.runtimes.runtime import Piece, Prepared
 from search_spaces.blocks import BlockGraph, BlockSpec
@@ -121,9 +120,9 @@ class Simulated:
     def conditions(self) -> dict[str, Any]:
         return {"runtime": self.name, "device": self.device, "batch": 1, "law": repr(self.law)}
 
-    def bench(self, lane: Lane | None = None) -> LocalBench:
+    def bench(self) -> LocalBench:
         """Return a bench of this device on the device's clock."""
-        return LocalBench(self, lane or Lane(), self.clock, self.sleep)
+        return LocalBench(self, clock=self.clock, sleep=self.sleep)
 
     def clock(self) -> float:
         """Return the seconds of the device's clock."""

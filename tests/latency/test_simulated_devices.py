@@ -1,13 +1,11 @@
 """On devices whose law is known, measurements find that law, whatever else the machine does."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from latency.baselines import sequential_median
-from latency.lane import Lane
 from latency.measuring import Measuring
 from latency.protocol import Protocol
 from latency.runtimes.runtime import Piece
@@ -55,13 +53,13 @@ def measured(device: Simulated, graphs: list[BlockGraph], seed: int = 0) -> np.n
 def test_every_exit_is_found(
     graphs: list[BlockGraph], law: Law, disturbed: Disturbed, protocol: Protocol
 ) -> None:
-    for seed in range(3):
+    for seed in range(2):
         device = Simulated(law, disturbed, seed, protocol)
         assert measured(device, graphs, seed).max() < 0.01
 
 
 def test_a_network_alone_is_found_in_slow_states(graphs: list[BlockGraph]) -> None:
-    for seed in range(10):
+    for seed in range(5):
         assert measured(Simulated(Law(), SLOW, seed, SPREAD), graphs[:1], seed).max() < 0.01
 
 
@@ -93,9 +91,9 @@ def test_the_median_finds_a_device_that_nothing_disturbs(graphs: list[BlockGraph
     assert off(sequential_median(items, 5), graphs, device.law).max() < 1e-9
 
 
-def test_the_canary_tells_the_level_of_a_campaign(graphs: list[BlockGraph], tmp_path: Path) -> None:
+def test_the_canary_tells_the_level_of_a_campaign(graphs: list[BlockGraph]) -> None:
     device = Simulated(Law(), Disturbed(levels=(1.0, 1.05)))
-    bench = device.bench(Lane(tmp_path))
+    bench = device.bench()
     pieces = [Piece.network(graph) for graph in graphs]
     before, after = (bench.measure(pieces, 0) for _ in range(2))
     ratio = [
