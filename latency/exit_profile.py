@@ -92,7 +92,8 @@ class ExitProfile:
 
     def as_json(self) -> dict[str, Any]:
         """Return everything as JSON values."""
-        return asdict(self) | {"optimism": self.optimism}
+        exits = [asdict(each) for each in self.exits]
+        return {**asdict(self), "exits": exits, "optimism": self.optimism}
 
 
 def measure(
