@@ -4,11 +4,15 @@ The blocks of a network run in other company than alone: values arrive in caches
 runtime enters and leaves its stage once instead of once a block, neighbours share a layout. So
 
     ms(exit) = sum of blocks * (1 + a + b*m + c*m^2) + d * number of blocks + e * number of stages
+             + w * (f + g*v)
 
 with m = log(1 + megabytes of all weights and of the widest operator): how far the network outgrows
-the caches. The five numbers minimise relative errors under a ridge towards the plain sum, its
-strength chosen by leaving networks out; the same errors give the interval (conformal prediction:
-Vovk et al., Algorithmic Learning in a Random World; here leave-one-out).
+the caches, w the megabytes of weights up to the exit, and v = log(1 + megabytes of all weights). A
+device has either b and c, where all that overflows is slower, or f and g, where weights that do not
+stay in a cache cost so much a byte. The numbers minimise relative errors under a ridge towards the
+plain sum; its strength, and which of the two, are chosen by leaving networks out. The same errors
+give the interval (conformal prediction: Vovk et al., Algorithmic Learning in a Random World; here
+leave-one-out).
 """
 
 from collections.abc import Sequence
@@ -19,8 +23,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-TERMS = 5
-PLAIN = np.array([1.0, 0.0, 0.0, 0.0, 0.0])
+TERMS = 7
+PLAIN = np.eye(TERMS)[0]
+FORMS = ((0, 1, 2, 3, 4), (0, 3, 4, 5, 6))
+"""Which terms a device has, besides those that are always there."""
 STRENGTHS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 COVERAGE = 0.9
 LEAST = 0.2
@@ -31,27 +37,31 @@ LEAST = 0.2
 class Sums:
     """Of one network, cumulative over its exits: milliseconds and number of its blocks [exits].
 
-    ``megabytes``: weights of the whole network and what its widest operator reads and writes.
+    ``weights_mb``: of the blocks up to each exit [exits]. ``megabytes``: weights of the whole
+    network and what its widest operator reads and writes.
     """
 
     block_ms: Floats
     blocks: Floats
+    weights_mb: Floats
     megabytes: float
 
     def terms(self) -> Floats:
-        """Return what the five numbers are multiplied with, [exits, 5]."""
+        """Return what the numbers are multiplied with, [exits, terms]."""
         outgrown = np.log1p(self.megabytes)
         stages = np.arange(1, len(self.blocks) + 1, dtype=np.float64)
-        ms = self.block_ms
-        columns = (ms, ms * outgrown, ms * outgrown**2, self.blocks, stages)
+        ms, weights = self.block_ms, self.weights_mb
+        overflown = weights * np.log1p(weights[-1])
+        columns = (ms, ms * outgrown, ms * outgrown**2, self.blocks, stages, weights, overflown)
         return np.stack(columns, axis=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Adding:
-    """The five numbers, and what they miss: ``last``, ``early`` are half-widths of 90 % intervals.
+    """The numbers of all terms, and what they miss.
 
-    Half-widths are of the logarithm of a latency, at the last exit and at the ones before it.
+    ``last``, ``early``: half-widths of 90 % intervals of the logarithm of a latency, at the last
+    exit and at the ones before it.
     """
 
     numbers: tuple[float, ...]
@@ -68,24 +78,30 @@ def fit(networks: Sequence[Sums], measured: Sequence[Floats]) -> tuple[Adding, l
 
     Also returned: what is foretold of each network by the others, [exits] each.
     """
-    strength, foretold = min(
-        ((each, left_out(networks, measured, each)) for each in STRENGTHS),
-        key=lambda found: _mean_error(found[1], measured),
+    form, strength, foretold = min(
+        (
+            (form, strength, left_out(networks, measured, strength, form))
+            for form in FORMS
+            for strength in STRENGTHS
+        ),
+        key=lambda found: _mean_error(found[2], measured),
     )
-    numbers = _numbers(networks, measured, strength)
+    numbers = _numbers(networks, measured, strength, form)
     errors = [np.abs(np.log(said / true)) for said, true in zip(foretold, measured, strict=True)]
     last = conformal(np.array([each[-1] for each in errors]))
     early = conformal(np.concatenate(errors))
     return Adding(tuple(map(float, numbers)), last, max(last, early)), foretold
 
 
-def left_out(networks: Sequence[Sums], measured: Sequence[Floats], strength: float) -> list[Floats]:
+def left_out(
+    networks: Sequence[Sums], measured: Sequence[Floats], strength: float, form: Sequence[int]
+) -> list[Floats]:
     """Return of each network what the others foretell, [exits]."""
     foretold = []
     for out, sums in enumerate(networks):
         others = [each for index, each in enumerate(networks) if index != out]
         known = [each for index, each in enumerate(measured) if index != out]
-        foretold.append(_applied(_numbers(others, known, strength), sums))
+        foretold.append(_applied(_numbers(others, known, strength, form), sums))
     return foretold
 
 
@@ -95,22 +111,25 @@ def conformal(errors: Floats, coverage: float = COVERAGE) -> float:
     return float(np.sort(errors)[min(rank, len(errors)) - 1])
 
 
-def _numbers(networks: Sequence[Sums], measured: Sequence[Floats], strength: float) -> Floats:
+def _numbers(
+    networks: Sequence[Sums], measured: Sequence[Floats], strength: float, form: Sequence[int]
+) -> Floats:
     """Ridge regression of relative errors, each network of the same weight."""
     rows, wanted = [], []
     for sums, ms in zip(networks, measured, strict=True):
         weight = len(ms) ** -0.5
         rows.append(weight * sums.terms() / ms[:, None])
         wanted.append(np.full(len(ms), weight))
-    terms, ones = np.concatenate(rows), np.concatenate(wanted)
+    terms, ones = np.concatenate(rows)[:, form], np.concatenate(wanted)
     scale = np.sqrt((terms**2).sum(axis=0))
     terms = terms / scale
-    ridge = strength * np.eye(TERMS)
+    ridge = strength * np.eye(len(form))
     # The sum of blocks itself is left free: a device may be slower on the whole.
     ridge[0, 0] = 1e-6
-    towards = ridge @ (PLAIN * scale)
-    solved: Floats = np.linalg.solve(terms.T @ terms + ridge, terms.T @ ones + towards) / scale
-    return solved
+    towards = ridge @ (PLAIN[list(form)] * scale)
+    numbers: Floats = np.zeros(TERMS)
+    numbers[list(form)] = np.linalg.solve(terms.T @ terms + ridge, terms.T @ ones + towards) / scale
+    return numbers
 
 
 def _applied(numbers: Floats, sums: Sums) -> Floats:

@@ -163,9 +163,9 @@ class LatencyModel:
                 weights += price.weights_mb
                 widest = max(widest, price.widest_mb)
                 count += 1
-            by_exit.append((ms, count, guessed))
-        block_ms, counts, guesses = np.array(by_exit).T
-        return Sums(block_ms, counts, weights + widest), guesses
+            by_exit.append((ms, count, weights, guessed))
+        block_ms, counts, weights_mb, guesses = np.array(by_exit).T
+        return Sums(block_ms, counts, weights_mb, weights + widest), guesses
 
     def _price_all(self, graphs: Iterable[BlockGraph]) -> None:
         """Price the blocks of networks together: one guess of many costs as much as of one."""
