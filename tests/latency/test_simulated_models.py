@@ -1,6 +1,6 @@
 """Latency models of devices whose law is known: what they foretell is held against the law."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -119,8 +119,7 @@ def test_a_restless_device_is_foretold_as_well(fresh: list[BlockGraph]) -> None:
     assert np.abs(case.off(model, fresh)).mean() < 0.01
 
 
-def test_drift_between_campaigns_is_found(fresh: list[BlockGraph]) -> None:
-    device = Simulated(Law(), replace(DRIFTING, levels=(1.0, 1.05)), seed=1)
-    model = fit(device.bench(), MSD, IMAGE, 10, seed=0).model
-    found = verify(model, device.bench(), fresh[:10], seed=4)
+def test_drift_since_the_fit_is_found(case: Case, fresh: list[BlockGraph]) -> None:
+    slower = Simulated(case.device.law, Disturbed(levels=(1.05,)), seed=3)
+    found = verify(case.fitted, slower.bench(), fresh[:10], seed=4)
     assert found.drift == pytest.approx(1.05, rel=0.002)
