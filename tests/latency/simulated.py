@@ -118,7 +118,13 @@ class Simulated:
         return PreparedSimulated(self, blocks(piece, self.law))
 
     def conditions(self) -> dict[str, Any]:
-        return {"runtime": self.name, "device": self.device, "batch": 1, "law": repr(self.law)}
+        return {
+            "runtime": self.name,
+            "device": self.device,
+            "batch": 1,
+            "dtype": "float32",
+            "law": repr(self.law),
+        }
 
     def bench(self) -> LocalBench:
         """Return a bench of this device on the device's clock."""

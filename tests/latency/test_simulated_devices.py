@@ -8,7 +8,7 @@ import pytest
 from latency.baselines import sequential_median
 from latency.measuring import Measuring
 from latency.protocol import Protocol
-from latency.runtimes.runtime import Piece
+from latency.runtimes.runtime import Piece, Runtime
 from search_spaces.blocks import BlockGraph
 from search_spaces.msd import MSD
 from tests.latency.simulated import Disturbed, Law, Simulated
@@ -56,6 +56,14 @@ def test_every_exit_is_found(
     for seed in range(2):
         device = Simulated(law, disturbed, seed, protocol)
         assert measured(device, graphs, seed).max() < 0.01
+
+
+def test_it_is_a_runtime(graphs: list[BlockGraph]) -> None:
+    device = Simulated()
+    assert isinstance(device, Runtime)
+    ready = device.prepare(Piece.network(graphs[0]), 0)
+    assert len(ready.run(1)) == ready.parts[0]
+    assert len(ready.run(len(ready.parts))) == sum(ready.parts)
 
 
 def test_a_network_alone_is_found_in_slow_states(graphs: list[BlockGraph]) -> None:
