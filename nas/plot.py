@@ -9,6 +9,8 @@ from nas import atomic, frame
 from nas.errors import UserError
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from nas.objective import Objective
     from nas.run import Run
 
@@ -27,10 +29,7 @@ def front(run: "Run", objective: "Objective", path: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
-    if path.suffix not in FORMATS:
-        raise UserError(f"cannot draw {path}: the name must end in {', '.join(FORMATS)}")
-    if not path.parent.is_dir():
-        raise UserError(f"cannot draw {path}: there is no folder {path.parent}")
+    refuse_place(path)
     records = run.records()
     # Whatever the search optimised, the picture is of accuracy and latency: so is its front.
     kept = frame.pareto(records, replace(objective, facts=PLANE))
@@ -61,9 +60,25 @@ def front(run: "Run", objective: "Objective", path: Path) -> None:
     axes.set_xlabel(f"expected latency, ms ({run.latency['runtime']} on {run.latency['device']})")
     axes.set_ylabel(f"accuracy on held-out images of {Path(run.settings.data).name}")
     axes.legend(loc="best", frameon=False)
+    save(figure, path)
+
+
+def refuse_place(path: Path) -> None:
+    """Raise UserError for another ending than .svg, .png or .pdf, and where there is no folder."""
+    if path.suffix not in FORMATS:
+        raise UserError(f"cannot draw {path}: the name must end in {', '.join(FORMATS)}")
+    if not path.parent.is_dir():
+        raise UserError(f"cannot draw {path}: there is no folder {path.parent}")
+
+
+def save(figure: "Figure", path: Path) -> None:
+    """Write a figure, replacing what is there. Raises UserError where it cannot be written."""
+    from matplotlib import rc_context
+
     drawn = BytesIO()
-    # Without dates and random names the same run gives the same file.
-    figure.savefig(drawn, format=path.suffix[1:], dpi=150, metadata=_UNDATED.get(path.suffix))
+    # Without dates and random names the same figure gives the same file.
+    with rc_context({"svg.hashsalt": "nas"}):
+        figure.savefig(drawn, format=path.suffix[1:], dpi=150, metadata=_UNDATED.get(path.suffix))
     try:
         atomic.write(path, drawn.getvalue())
     except OSError as error:

@@ -15,6 +15,7 @@ from nas.cli import (
     describe,
     evaluate,
     export,
+    latency,
     predict,
     runs,
     scale,
@@ -45,6 +46,7 @@ app.command("runs")(runs.runs)
 app.command("status")(runs.status)
 app.command("trials")(runs.trials)
 app.command("pareto")(runs.pareto)
+app.add_typer(latency.app, name="latency")
 app.command("dashboard")(dashboard.dashboard)
 app.command("report")(dashboard.report)
 app.command("train")(train.train)

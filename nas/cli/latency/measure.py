@@ -1,0 +1,155 @@
+"""``nas latency measure``."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nas.cli.architectures import find
+from nas.cli.latency.progress import Told
+from nas.cli.latency.words import finite, percent, place, shape, show_busy
+from nas.cli.long_work import reporting
+from nas.cli.output import cell, show_json, show_table, show_text
+from nas.cli.values import RUNS, Classes, Device, Image, Json, Out, RayAddress, Runtime
+from nas.cli.values import image as read_image
+
+if TYPE_CHECKING:
+    from latency.bench import Batch
+    from search_spaces.blocks import BlockGraph
+
+Archs = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="ARCH...",
+        help="Config files or their folders, RUN:TRIAL (or RUN:best), published networks.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A network to be measured, and what the user calls it."""
+
+    name: str
+    space: str
+    key: str
+    graph: "BlockGraph"
+
+
+def measure(
+    archs: Archs,
+    image: Image = None,
+    classes: Classes = None,
+    rounds: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=2, help="Visits to each network. Default: until they agree."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="What weights and order are drawn from.")
+    ] = 0,
+    device: Device = "cpu",
+    runtime: Runtime = "torch",
+    ray_address: RayAddress = None,
+    out: Out = RUNS,
+    as_json: Json = False,
+) -> None:
+    """Measure every exit of networks, several of them in turns, with the noise of each figure."""
+    from latency.runtimes.runtime import Piece
+    from nas import latency_models as models
+
+    if image is not None:
+        read_image(image)  # a mistake in it is said before a network is looked for
+    asked = [_asked(name, image, classes, out) for name in archs]
+    with (
+        reporting("stopped; nothing was written") as progress,
+        models.bench(runtime, device, ray_address) as bench,
+    ):
+        protocol = bench.protocol
+        if rounds is not None:
+            protocol = replace(protocol, rounds=rounds, most_rounds=rounds)
+        pieces = [Piece.network(each.graph) for each in asked]
+        batch = bench.measure(pieces, seed, protocol, Told(progress))
+        fingerprint = bench.fingerprint()
+    networks = [_network(each, index, batch) for index, each in enumerate(asked)]
+    found = {
+        "device": bench.device,
+        "runtime": bench.name,
+        "networks": networks,
+        "facts": batch.facts,
+        "protocol": batch.protocol.facts(),
+        "fingerprint": fingerprint,
+    }
+    if as_json:
+        show_json(finite(found))
+    else:
+        _show(found)
+
+
+def _asked(name: str, image: str | None, classes: int | None, out: Path) -> Asked:
+    from nas import plugins
+    from nas.description import check_shape
+
+    found = find(name, out)
+    pixels = found.image or (3, 32, 32)
+    if image is not None:
+        pixels = read_image(image, found.image and found.image[0])
+    count = classes or found.classes or 100
+    check_shape(pixels, count)
+    architecture = found.architecture
+    graph = plugins.space(architecture.space).blocks(architecture, pixels, count)
+    return Asked(name, architecture.space, architecture.key, graph)
+
+
+def _network(asked: Asked, index: int, batch: "Batch") -> dict[str, Any]:
+    from latency.protocol import noise, summarise
+    from search_spaces.operators import costs
+
+    samples, parts = batch.taken.samples[index], batch.taken.parts[index]
+    estimates = summarise(samples, parts, batch.protocol.quantile)
+    ends = [sum(parts[:count]) for count in range(1, len(parts) + 1)]
+    return {
+        "arch": asked.name,
+        "space": asked.space,
+        "key": asked.key,
+        "image": list(asked.graph.image),
+        "classes": asked.graph.classes,
+        "rounds": len(samples),
+        "exits": [
+            {
+                "exit": number,
+                "latency_ms": estimate.latency_ms,
+                "low_ms": estimate.low_ms,
+                "high_ms": estimate.high_ms,
+                "noise": noise(samples[:, :, :end], batch.protocol.quantile),
+                "macs": macs,
+            }
+            for number, (estimate, end, macs) in enumerate(
+                zip(estimates, ends, costs(asked.graph).lazy_macs, strict=True), start=1
+            )
+        ],
+    }
+
+
+def _show(found: dict[str, Any]) -> None:
+    facts = found["facts"]
+    show_text(f"{place(found['fingerprint'])}, {facts['seconds']:.0f} s\n")
+    columns = ("network", "image", "exit", "ms", "rounds 0.1 to 0.9", "noise", "MACs")
+    show_table(
+        columns,
+        [
+            (
+                network["arch"],
+                shape(network["image"]),
+                row["exit"],
+                row["latency_ms"],
+                f"{cell(row['low_ms'])} to {cell(row['high_ms'])}",
+                percent(row["noise"]),
+                row["macs"],
+            )
+            for network in found["networks"]
+            for row in network["exits"]
+        ],
+    )
+    show_text("")
+    show_busy(facts)

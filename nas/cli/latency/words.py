@@ -1,0 +1,79 @@
+"""Figures of latency models as a reader sees them."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nas.cli.output import cell, show_table, show_text
+from nas.cli.values import DEVICE
+
+Model = Annotated[
+    Path,
+    typer.Option("--model", metavar="FILE", help="A latency model that nas latency fit wrote."),
+]
+OwnDevice = Annotated[
+    str | None, typer.Option("--device", metavar="NAME", help=f"{DEVICE} Default: the model's.")
+]
+ERRORS = {
+    "n": "networks",
+    "mape": "mean error",
+    "within_5": "within 5 %",
+    "within_10": "within 10 %",
+    "spearman": "Spearman",
+    "kendall": "Kendall",
+    "coverage_90": "in 90 % interval",
+    "noise": "noise",
+}
+_SHARES = ("mape", "within_5", "within_10", "coverage_90", "noise")
+
+
+def show_errors(errors: Mapping[str, Any]) -> None:
+    """Print how far prices are from measurements, the noise of these beside it."""
+    show_table(tuple(ERRORS.values()), [[_error(name, errors[name]) for name in ERRORS]])
+
+
+def percent(share: float | None, signed: bool = False) -> str:
+    """Return a share as 2.1 %; a dash for one that is not known."""
+    if share is None or not math.isfinite(share):
+        return "-"
+    return f"{100 * share:+.1f} %" if signed else f"{100 * share:.1f} %"
+
+
+def finite(value: Any) -> Any:
+    """Return JSON values with null for figures that are not finite."""
+    if isinstance(value, Mapping):
+        return {str(name): finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def show_busy(facts: Mapping[str, Any]) -> None:
+    """Say whether something else kept the device busy."""
+    from nas.latency_models import told
+
+    state = "busy: repeat it on a quiet one" if facts.get("busy") else "quiet"
+    show_text(f"the device was {state} ({told(dict(facts))})")
+
+
+def place(fingerprint: Mapping[str, Any]) -> str:
+    """Return a device in a few words: runtime, device and processor."""
+    host = fingerprint.get("host")
+    known = host if isinstance(host, Mapping) else {}
+    named = known.get("cpu") or known.get("model")
+    where = f"{fingerprint.get('runtime')} on {fingerprint.get('device')}"
+    return f"{where} ({named})" if named else where
+
+
+def shape(image: tuple[int, ...]) -> str:
+    """Return an image shape as 3x32x32."""
+    return "x".join(map(str, image))
+
+
+def _error(name: str, value: Any) -> str:
+    if name in _SHARES:
+        return percent(value)
+    return cell(value) if value is None or math.isfinite(value) else "-"

@@ -1,0 +1,111 @@
+"""What a latency source says, beside fresh measurements: of random networks, or of a front."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from latency.source import LatencyEstimate, PerExit
+from nas import frame
+from nas.errors import UserError
+
+if TYPE_CHECKING:
+    from latency.bench import Bench
+    from nas.record import TrialRecord
+    from nas.run import Run
+    from search_spaces.architecture import Architecture
+    from search_spaces.blocks import BlockGraph, Image
+    from search_spaces.space import SearchSpace
+
+_DRAWS = 100
+"""Draws in a row that may repeat a known network before a space is taken for exhausted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A network whose prices are verified; ``trial`` is its trial, of a run."""
+
+    key: str
+    graph: "BlockGraph"
+    trial: int | None = None
+
+
+class Recorded:
+    """The prices that a run recorded of its networks, as a latency source; nothing is asked anew.
+
+    It prices the networks it was made with, in their order. An interval is not recorded: low and
+    high are the price itself.
+    """
+
+    def __init__(self, run: "Run", prices: Sequence[PerExit]) -> None:
+        self.name, self.device = str(run.latency["runtime"]), str(run.latency["device"])
+        self._run, self._prices = run, tuple(prices)
+
+    def estimate_many(self, graphs: "Sequence[BlockGraph]", seed: int = 0) -> tuple[PerExit, ...]:
+        """Return the recorded prices; ``graphs`` are those it was made with."""
+        assert len(graphs) == len(self._prices), "a run knows the prices of its own networks alone"
+        return self._prices
+
+    def estimate(self, graph: "BlockGraph", seed: int = 0) -> PerExit:
+        """Return the price of the only network it was made with."""
+        return self.estimate_many((graph,), seed)[0]
+
+    def conditions(self) -> dict[str, Any]:
+        """Return what the run recorded."""
+        return dict(self._run.latency.get("conditions", {}))
+
+
+def random_subjects(
+    space: "SearchSpace", image: "Image", classes: int, count: int, seed: int
+) -> list[Subject]:
+    """Return different random networks of a space. Raises UserError where there are too few."""
+    rng = np.random.default_rng(seed)
+    drawn: dict[str, Architecture] = {}
+    repeated = 0
+    while len(drawn) < count:
+        architecture = space.sample(rng)
+        repeated = repeated + 1 if architecture.key in drawn else 0
+        drawn[architecture.key] = architecture
+        if repeated > _DRAWS:
+            raise UserError(
+                f"space {space.name} has hardly more than {len(drawn)} networks: ask for fewer"
+            )
+    return [Subject(key, space.blocks(each, image, classes)) for key, each in drawn.items()]
+
+
+def front_subjects(run: "Run") -> tuple[list[Subject], Recorded]:
+    """Return the networks of a run's front, slowest last, and their recorded prices.
+
+    Raises UserError where no trial is complete.
+    """
+    records = {each.trial: each for each in run.records()}
+    rows = frame.pareto(records.values(), run.objective())
+    kept = [records[trial] for trial in dict.fromkeys(rows["trial"].tolist())]
+    if not kept:
+        raise UserError(f"run {run.name!r} has no complete trial yet: there is no front")
+    space, shape = run.space(), run.shape()
+    subjects = []
+    for record in kept:
+        assert record.architecture is not None
+        graph = space.blocks(record.architecture, *shape)
+        subjects.append(Subject(record.architecture.key, graph, record.trial))
+    return subjects, Recorded(run, [_prices(record) for record in kept])
+
+
+def refuse_other_device(run: "Run", bench: "Bench") -> None:
+    """Raise UserError, naming the difference, where a run's latencies are of another device."""
+    from latency.fingerprint import differences
+
+    known, now = run.latency.get("conditions", {}), bench.fingerprint()
+    shared = [name for name in now if name in known]
+    old, new = ({name: facts[name] for name in shared} for facts in (known, now))
+    if found := differences(old, new):
+        raise UserError(f"run {run.name!r} is priced for another device: {'; '.join(found)}")
+
+
+def _prices(record: "TrialRecord") -> PerExit:
+    assert record.measurement is not None
+    return tuple(
+        LatencyEstimate(ms, ms, ms, "measured") for ms in record.measurement.exit_latency_ms
+    )
