@@ -8,7 +8,7 @@ command without such a place gets a section at the end of the file.
 
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -17,8 +17,27 @@ import typer
 from nas.cli.main import app
 
 PAGE = Path(__file__).with_name("commands.md")
-COMMANDS: Mapping[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-CALLBACKS = {info.name: info.callback for info in app.registered_commands}
+
+
+def _commands(group: Any, before: str = "") -> Iterator[tuple[str, Any]]:
+    """Every command that does something, by all its words: "describe", "latency fit"."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, f"{before}{name} ")
+        else:
+            yield before + name, command
+
+
+def _callbacks(group: typer.Typer, before: str = "") -> Iterator[tuple[str, Any]]:
+    for info in group.registered_commands:
+        yield f"{before}{info.name}", info.callback
+    for part in group.registered_groups:
+        assert part.typer_instance is not None
+        yield from _callbacks(part.typer_instance, f"{before}{part.name} ")
+
+
+COMMANDS: Mapping[str, Any] = dict(_commands(typer.main.get_command(app)))
+CALLBACKS = dict(_callbacks(app))
 WORDS = {int: "NUMBER", float: "NUMBER", str: "TEXT", Path: "PATH"}
 END = "<!-- end -->"
 
@@ -48,6 +67,14 @@ def generated(name: str) -> str:
         parts.append(_table("argument", rows))
     parts.append(_table("option", [(_option(name, each), _meaning(each)) for each in options]))
     return "\n\n".join(parts)
+
+
+def named(words: Sequence[str]) -> str | None:
+    """Return the command that words begin with, None for none."""
+    for count in (2, 1):
+        if (name := " ".join(words[:count])) in COMMANDS:
+            return name
+    return None
 
 
 def _start(name: str) -> str:

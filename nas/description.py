@@ -1,6 +1,6 @@
 """What a network is and costs: parameters, operations and, where asked, latency of every exit."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING, Any
 
 from nas import plugins
@@ -20,7 +20,8 @@ class Exit:
 
     ``macs`` are the multiply-accumulates of a network run layer by layer, as its authors do,
     ``lazy_macs`` those of what this exit and the earlier ones need and no more, ``official_ops``
-    the count of the MSDNet authors' code. ``latency_ms`` is None where it was not asked for.
+    the count of the MSDNet authors' code. ``latency_ms``, the interval ``low_ms`` to ``high_ms``
+    and ``how`` it was found (``latency.source.How``) are None where they were not asked for.
     """
 
     exit: int
@@ -28,6 +29,9 @@ class Exit:
     lazy_macs: int
     official_ops: int
     latency_ms: float | None
+    low_ms: float | None = None
+    high_ms: float | None = None
+    how: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +80,20 @@ def describe(
     check_shape(image, classes)
     graph = plugins.space(architecture.space).blocks(architecture, image, classes)
     counted = costs(graph)
-    latencies: tuple[float | None, ...] = (None,) * len(counted.macs)
+    rows = zip(counted.macs, counted.lazy_macs, counted.official_ops, strict=True)
+    latencies: tuple[tuple[Any, ...], ...] = ((None,),) * len(counted.macs)
     if latency is not None:
-        latencies = tuple(estimate.latency_ms for estimate in latency.estimate(graph))
-    rows = zip(counted.macs, counted.lazy_macs, counted.official_ops, latencies, strict=True)
+        latencies = tuple(map(astuple, latency.estimate(graph)))
     return Description(
         space=architecture.space,
         key=architecture.key,
         image=image,
         classes=classes,
         parameters=counted.parameters,
-        exits=tuple(Exit(number, *row) for number, row in enumerate(rows, start=1)),
+        exits=tuple(
+            Exit(number, *row, *found)
+            for number, (row, found) in enumerate(zip(rows, latencies, strict=True), start=1)
+        ),
         latency_conditions=None if latency is None else latency.conditions(),
     )
 

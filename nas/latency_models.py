@@ -13,6 +13,7 @@ from nas.errors import UserError
 if TYPE_CHECKING:
     from latency.bench import Batch, Bench, Say
     from latency.model.model import LatencyModel
+    from latency.source import LatencySource
 
 SUFFIX = ".json"
 SAMPLES = ".samples.parquet"
@@ -88,6 +89,22 @@ def told(facts: dict[str, Any]) -> str:
     if restless is None:
         return "no canary was timed"
     return f"the canary's median is {restless:.2f} times its floor, quiet is up to {BUSY:g}"
+
+
+@contextlib.contextmanager
+def source(
+    path: Path | None,
+    runtime: str | None = None,
+    device: str | None = None,
+    ray_address: str | None = None,
+) -> "Iterator[LatencySource]":
+    """Have the model at ``path``, or where it is None what measures (torch on cpu by default)."""
+    if path is not None:
+        with opened(path, runtime, device, ray_address) as model:
+            yield model
+        return
+    with devices.opened(runtime or "torch", device or "cpu", ray_address) as measuring:
+        yield measuring
 
 
 @contextlib.contextmanager

@@ -2,13 +2,23 @@
 
 from contextlib import nullcontext
 from dataclasses import asdict, astuple
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from nas.cli.architectures import Arch, find
-from nas.cli.output import cell, say, show_json, show_table, show_text
-from nas.cli.values import RUNS, Classes, Device, Image, Json, Out, RayAddress, Runtime
+from nas.cli.output import cell, percent, say, show_json, show_table, show_text
+from nas.cli.values import (
+    RUNS,
+    Classes,
+    Image,
+    Json,
+    LatencyModel,
+    ModelDevice,
+    ModelRuntime,
+    Out,
+    RayAddress,
+)
 from nas.cli.values import image as read_image
 from nas.description import Description
 from nas.operator_table import OperatorTable, operator_table
@@ -24,20 +34,23 @@ def describe(
     operators: Annotated[
         bool, typer.Option("--operators", help="List every operator; fvcore counts beside.")
     ] = False,
-    device: Device = "cpu",
-    runtime: Runtime = "torch",
+    latency_model: LatencyModel = None,
+    device: ModelDevice = None,
+    runtime: ModelRuntime = None,
     ray_address: RayAddress = None,
     out: Out = RUNS,
     as_json: Json = False,
 ) -> None:
     """Show parameters, MACs and, with --latency, milliseconds of every exit of a network."""
-    from nas import description, devices
+    from nas import description, latency_models
 
     if image is not None:
         read_image(image)  # a mistake in it is said before the network is looked for
     found = find(arch, out)
     shape = None if image is None else read_image(image, found.image and found.image[0])
-    with devices.opened(runtime, device, ray_address) if latency else nullcontext() as source:
+    timed = latency or latency_model is not None
+    where = (latency_model, runtime, device, ray_address)
+    with latency_models.source(*where) if timed else nullcontext() as source:
         described = description.describe(
             found.architecture,
             shape or found.image or (3, 32, 32),
@@ -87,10 +100,20 @@ def _show(described: Description) -> None:
     shape = "x".join(map(str, described.image))
     show_text(f"{described.space} {described.key}, image {shape}, {described.classes} classes")
     show_text(f"{cell(described.parameters)} parameters\n")
-    columns = ("exit", "MACs", "lazy MACs", "official ops", "latency ms")
+    columns = ("exit", "MACs", "lazy MACs", "official ops", "latency ms", "low", "high", "by")
     rows = [astuple(found) for found in described.exits]
     timed = described.latency_conditions is not None
-    show_table(columns if timed else columns[:-1], rows if timed else [row[:-1] for row in rows])
+    shown = len(columns) if timed else columns.index("latency ms")
+    show_table(columns[:shown], [row[:shown] for row in rows])
     if described.latency_conditions is not None:
-        facts = ", ".join(f"{k} {v}" for k, v in described.latency_conditions.items())
-        show_text(f"\nlatency: {facts}")
+        show_text(f"\nlatency: {_conditions(described.latency_conditions)}")
+
+
+def _conditions(conditions: dict[str, Any]) -> str:
+    """What latencies hold for; of a model, how far it was off where it was fitted."""
+    facts = ", ".join(f"{k} {v}" for k, v in conditions.items() if k != "model")
+    if "model" not in conditions:
+        return facts
+    model = conditions["model"]
+    error = percent(model["mape"])
+    return f"{facts}\nfitted {model['fitted']}: mean error {error} of {model['n']} networks"

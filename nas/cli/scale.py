@@ -10,16 +10,18 @@ from nas.cli.output import cell, show_json, show_table, show_text
 from nas.cli.values import (
     RUNS,
     Classes,
-    Device,
     Force,
     Image,
     Json,
+    LatencyModel,
+    ModelDevice,
+    ModelRuntime,
     Out,
     Output,
     RayAddress,
-    Runtime,
 )
 from nas.cli.values import image as read_image
+from nas.errors import UserError
 
 if TYPE_CHECKING:
     from nas.config import Config
@@ -45,8 +47,9 @@ def scale(
     force: Force = False,
     image: Image = None,
     classes: Classes = None,
-    device: Device = "cpu",
-    runtime: Runtime = "torch",
+    latency_model: LatencyModel = None,
+    device: ModelDevice = None,
+    runtime: ModelRuntime = None,
     ray_address: RayAddress = None,
     out: Out = RUNS,
     as_json: Json = False,
@@ -55,7 +58,7 @@ def scale(
 
     Without -o nothing is written.
     """
-    from nas import devices, scaling
+    from nas import latency_models, scaling
     from nas.config import save
     from nas.exports.config import destination
 
@@ -66,7 +69,10 @@ def scale(
         destination(output, "scaled", force)
     found = find(arch, out)
     timed = target_latency is not None
-    with devices.opened(runtime, device, ray_address) if timed else nullcontext() as source:
+    if latency_model is not None and not timed:
+        raise UserError("--latency-model goes with --target-latency")
+    where = (latency_model, runtime, device, ray_address)
+    with latency_models.source(*where) if timed else nullcontext() as source:
         scaled = scaling.scale(
             found.architecture,
             width,
@@ -84,9 +90,12 @@ def scale(
         path = destination(output, name, force)
         save(_config(scaled, found), path)
     if as_json:
-        show_json(scaled.to_json() | {"path": path and str(path)})
+        model = latency_model and str(latency_model)
+        show_json(scaled.to_json() | {"path": path and str(path), "latency_model": model})
         return
     _show(scaled)
+    if latency_model is not None:
+        show_text(f"\nlatencies are predicted by {latency_model}")
     show_text("\nnothing is written without -o" if path is None else f"\n{path}")
 
 

@@ -44,6 +44,28 @@ Runtime = Annotated[
         metavar="NAME", help="What runs the network: torch, macs (simulated) or a plug-in's."
     ),
 ]
+ModelDevice = Annotated[
+    str | None,
+    typer.Option(
+        "--device", metavar="NAME", help=f"{DEVICE} Default: cpu, or the latency model's."
+    ),
+]
+ModelRuntime = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime",
+        metavar="NAME",
+        help="What runs the network: torch, macs (simulated) or a plug-in's. "
+        "Default: torch, or the latency model's.",
+    ),
+]
+LatencyModel = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Predict latency by this model (nas latency fit) instead of measuring. Default: none.",
+    ),
+]
 RayAddress = Annotated[
     str | None,
     typer.Option(metavar="HOST:PORT", help="The Ray cluster that a device ray:NAME belongs to."),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from docs.make_commands import COMMANDS, PAGE, generated, written
+from docs.make_commands import COMMANDS, PAGE, generated, named, written
 from nas.settings import SearchSettings
 from tests.docs.fences import PAGES, ROOT, fences, prose, steps
 
@@ -39,10 +39,11 @@ def test_every_command_and_option_in_running_text_exists(page: Path) -> None:
     for span in re.findall(r"`([^`\n]+)`", prose(page)):
         first, *words = span.split()
         if first == "nas" and words and words[0][0].islower():
-            assert words[0] in COMMANDS, f"{page.name}: {span}"
+            group = any(name.split()[0] == words[0] for name in COMMANDS) and not words[1:]
+            assert named(words) or group, f"{page.name}: {span}"
         if first == "nas" or first.startswith("--"):
-            named = {word.split("=")[0] for word in (first, *words) if re.match("--[a-z]", word)}
-            assert named <= every | OF_PYTHON, f"{page.name}: {span}"
+            given = {word.split("=")[0] for word in (first, *words) if re.match("--[a-z]", word)}
+            assert given <= every | OF_PYTHON, f"{page.name}: {span}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -54,7 +55,9 @@ def test_every_command_that_is_not_run_exists_with_its_options(page: Path) -> No
             first, *words = step.command.split()
             if first != "nas":
                 continue
-            known = {option for each in COMMANDS[words[0]].params for option in each.opts}
+            name = named(words)
+            assert name is not None, fence.where
+            known = {option for each in COMMANDS[name].params for option in each.opts}
             assert {word for word in words if re.match("--?[a-z]", word)} <= known, fence.where
 
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.latency.progress import Told
-from nas.cli.latency.words import finite, percent, place, shape, show_busy, show_errors
+from nas.cli.latency.words import finite, place, shape, show_busy, show_errors
 from nas.cli.long_work import reporting
-from nas.cli.output import show_json, show_text
+from nas.cli.output import percent, show_json, show_text
 from nas.cli.values import Device, Force, Json, RayAddress, Runtime
 from nas.cli.values import image as read_image
 
@@ -80,6 +80,7 @@ def _facts(fitted: "Fitted", path: Path) -> dict[str, Any]:
         "space": model.scope.space,
         "image": list(model.scope.image),
         "classes": model.scope.classes,
+        "blocks": len(model.table),
         "errors": model.errors.as_json(),
         "facts": fitted.batch.facts,
         "fingerprint": model.fingerprint,
@@ -96,10 +97,10 @@ def _show(fitted: "Fitted", path: Path) -> None:
         f"{scope.classes} classes"
     )
     show_text(
-        f"{facts['items']} networks and blocks measured in {facts['seconds']:.0f} s, "
-        f"noise {percent(model.errors.noise)}"
+        f"{model.errors.n} networks and {len(model.table)} blocks measured in "
+        f"{facts['seconds']:.0f} s, noise {percent(model.errors.noise)}"
     )
     show_busy(facts)
-    show_text("\neach measured network, priced by a model that was fitted without it:")
+    show_text("\nthe measured networks, each priced by a model that was fitted without it:")
     show_errors(model.errors.as_json())
     show_text(f"\n{path}, raw samples in {samples_beside(path)}")

@@ -8,9 +8,9 @@ import typer
 
 from nas.cli.architectures import find
 from nas.cli.latency.progress import Told
-from nas.cli.latency.words import finite, percent, place, shape, show_busy
+from nas.cli.latency.words import finite, place, shape, show_busy
 from nas.cli.long_work import reporting
-from nas.cli.output import cell, show_json, show_table, show_text
+from nas.cli.output import cell, percent, show_json, show_table, show_text
 from nas.cli.values import RUNS, Classes, Device, Image, Json, Out, RayAddress, Runtime
 from nas.cli.values import image as read_image
 

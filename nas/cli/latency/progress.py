@@ -35,7 +35,7 @@ class Told:
         """Show it; a line of its own at every fifth."""
         if what != self._what:
             self._what, self._since = what, self._clock()
-        mark = (what, done * _LINES // max(of, 1))
+        mark = (what, min(done * _LINES // max(of, 1), _LINES))
         if mark[1] and mark not in self._told:
             self._told.add(mark)
             self._lines += 1

@@ -1,6 +1,7 @@
 """``nas latency verify``."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,20 +11,20 @@ from nas.cli.latency.progress import Told
 from nas.cli.latency.words import (
     OwnDevice,
     finite,
-    percent,
     place,
     show_busy,
     show_errors,
 )
 from nas.cli.long_work import reporting
-from nas.cli.output import cell, show_json, show_table, show_text
+from nas.cli.output import cell, percent, show_json, show_table, show_text
 from nas.cli.values import RUNS, Json, Out, RayAddress
 from nas.cli.values import image as read_image
 from nas.errors import UserError
 
 if TYPE_CHECKING:
     from latency.bench import Say
-    from nas.verifying import Subject
+    from nas.run import Run as Opened
+    from nas.verifying import Recorded, Subject
 
 SAMPLES = 40
 
@@ -61,6 +62,12 @@ def verify(
     seed: Annotated[
         int, typer.Option(metavar="N", help="What networks and weights are drawn from.")
     ] = 7,
+    missing_blocks: Annotated[
+        bool,
+        typer.Option(
+            "--missing-blocks", help="First measure the blocks that the model lacks; keeps none."
+        ),
+    ] = False,
     device: OwnDevice = None,
     ray_address: RayAddress = None,
     out: Out = RUNS,
@@ -76,77 +83,99 @@ def verify(
     if run is not None and (given := [name for name, value in drawn.items() if value is not None]):
         raise UserError(f"{given[0]} draws random networks; with a RUN its front is measured")
     with reporting("stopped; nothing was written") as progress:
-        say = Told(progress)
-        if run is not None:
-            subjects, found = _front(run, model, out, device, ray_address, seed, say)
-        else:
+        where = Where(device, ray_address, seed, missing_blocks, Told(progress))
+        if run is None:
             assert model is not None
-            subjects, found = _random(
-                model, space, image, classes, samples or SAMPLES, device, ray_address, seed, say
-            )
+            subjects = _drawn(model, space, image, classes, samples or SAMPLES, seed)
+        else:
+            from nas.run import open_run
+            from nas.verifying import front_subjects
+
+            opened = open_run(run, out)
+            subjects, prices = front_subjects(opened)
+        if model is not None:
+            found = _by_model(model, subjects, where)
+        else:
+            found = _by_record(opened, subjects, prices, where)
     networks = [
         _named(subject) | network
         for subject, network in zip(subjects, found["networks"], strict=True)
     ]
-    found = finite(found | {"networks": networks})
+    found = finite(found | {"networks": networks, "by": _by(networks)})
     if as_json:
         show_json(found)
     else:
         _show(found)
 
 
-def _random(
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where it is measured, with which seed, and whether blocks are measured first."""
+
+    device: str | None
+    ray_address: str | None
+    seed: int
+    missing_blocks: bool
+    say: "Say"
+
+
+def _by_model(path: Path, subjects: "Sequence[Subject]", where: Where) -> dict[str, Any]:
+    """Hold a model against measurements of these networks."""
+    from latency.model import document, fitting, verification
+    from nas import latency_models
+
+    model = document.load(path)
+    graphs = [subject.graph for subject in subjects]
+    known = len(model.table)
+    with latency_models.same_bench(model, path, None, where.device, where.ray_address) as bench:
+        if where.missing_blocks:
+            model = fitting.extend(model, bench, graphs, where.seed, where.say)
+        found = verification.verify(model, bench, graphs, where.seed, where.say).as_json()
+        more = {"blocks_measured": len(model.table) - known, "fingerprint": bench.fingerprint()}
+    return found | more
+
+
+def _by_record(
+    run: "Opened", subjects: "Sequence[Subject]", prices: "Recorded", where: Where
+) -> dict[str, Any]:
+    """Hold the prices of a run's front against measurements."""
+    from latency.model import verification
+    from nas import latency_models, verifying
+
+    graphs = [subject.graph for subject in subjects]
+    asked = run.settings
+    device, address = where.device or asked.device, where.ray_address or asked.ray_address
+    with latency_models.bench(asked.runtime, device, address) as bench:
+        verifying.refuse_other_device(run, bench)
+        found = verification.verify(prices, bench, graphs, where.seed, where.say).as_json()
+        # No interval is recorded: none can hold the measurement.
+        return found | {"coverage_90": None, "fingerprint": bench.fingerprint()}
+
+
+def _drawn(
     path: Path,
     space: str | None,
     image: str | None,
     classes: int | None,
     samples: int,
-    device: str | None,
-    ray_address: str | None,
     seed: int,
-    say: "Say",
-) -> "tuple[list[Subject], dict[str, Any]]":
-    """Verify a model on random networks."""
-    from latency.model import document, verification
-    from nas import latency_models, plugins, verifying
+) -> "list[Subject]":
+    """Draw networks to verify a model on, at what it was fitted on unless said otherwise."""
+    from latency.model import document
+    from nas import plugins, verifying
 
-    model = document.load(path)
-    pixels = model.scope.image if image is None else read_image(image, model.scope.image[0])
-    family = plugins.space(space or model.scope.space)
-    with latency_models.same_bench(model, path, None, device, ray_address) as bench:
-        shape = (pixels, classes or model.scope.classes)
-        subjects = verifying.random_subjects(family, *shape, samples, seed)
-        graphs = [subject.graph for subject in subjects]
-        return subjects, verification.verify(model, bench, graphs, seed, say).as_json()
+    scope = document.load(path).scope
+    pixels = scope.image if image is None else read_image(image, scope.image[0])
+    family = plugins.space(space or scope.space)
+    return verifying.random_subjects(family, pixels, classes or scope.classes, samples, seed)
 
 
-def _front(
-    name: str,
-    path: Path | None,
-    out: Path,
-    device: str | None,
-    ray_address: str | None,
-    seed: int,
-    say: "Say",
-) -> "tuple[list[Subject], dict[str, Any]]":
-    """Verify the prices of a run's front, or a model on its networks."""
-    from latency.model import document, verification
-    from nas import latency_models, verifying
-    from nas.run import open_run
-
-    opened = open_run(name, out)
-    subjects, recorded = verifying.front_subjects(opened)
-    graphs = [subject.graph for subject in subjects]
-    if path is not None:
-        model = document.load(path)
-        with latency_models.same_bench(model, path, None, device, ray_address) as bench:
-            return subjects, verification.verify(model, bench, graphs, seed, say).as_json()
-    asked = opened.settings
-    where = (asked.runtime, device or asked.device, ray_address or asked.ray_address)
-    with latency_models.bench(*where) as bench:
-        verifying.refuse_other_device(opened, bench)
-        found = verification.verify(recorded, bench, graphs, seed, say).as_json()
-        return subjects, found | {"coverage_90": None}  # no interval is recorded
+def _by(networks: "Sequence[dict[str, Any]]") -> dict[str, dict[str, Any]]:
+    """Count the networks of each kind of price, with the mean of their errors."""
+    errors: dict[str, list[float]] = {}
+    for network in networks:
+        errors.setdefault(network["exits"][-1]["how"], []).append(abs(network["error"]))
+    return {how: {"n": len(each), "mape": sum(each) / len(each)} for how, each in errors.items()}
 
 
 def _named(subject: "Subject") -> dict[str, Any]:
@@ -162,10 +191,15 @@ def _show(found: dict[str, Any]) -> None:
         columns.insert(0, "trial")
         rows = [(network["trial"], *row) for network, row in zip(networks, rows, strict=True)]
     facts = found.get("facts") or {}
-    show_text(f"{place(found | facts.get('fingerprint', {}))}: to the last exit\n")
+    show_text(f"{place(found['fingerprint'])}: to the last exit\n")
     show_table(columns, rows)
     show_text("")
     show_errors(found)
+    parts = [f"{each['n']} by {how}: {percent(each['mape'])}" for how, each in found["by"].items()]
+    show_text(f"mean error of {', of '.join(parts)}")
+    if found.get("drift") is not None:
+        change = percent(found["drift"] - 1, signed=True)
+        show_text(f"since the fit the canary takes {change} of time, which is part of the errors")
     show_busy(facts)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nas.cli.output import cell, show_table, show_text
+from nas.cli.output import cell, percent, show_table, show_text
 from nas.cli.values import DEVICE
 
 Model = Annotated[
@@ -33,13 +33,6 @@ _SHARES = ("mape", "within_5", "within_10", "coverage_90", "noise")
 def show_errors(errors: Mapping[str, Any]) -> None:
     """Print how far prices are from measurements, the noise of these beside it."""
     show_table(tuple(ERRORS.values()), [[_error(name, errors[name]) for name in ERRORS]])
-
-
-def percent(share: float | None, signed: bool = False) -> str:
-    """Return a share as 2.1 %; a dash for one that is not known."""
-    if share is None or not math.isfinite(share):
-        return "-"
-    return f"{100 * share:+.1f} %" if signed else f"{100 * share:.1f} %"
 
 
 def finite(value: Any) -> Any:
