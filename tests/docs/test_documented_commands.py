@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import nas
+from docs.make_commands import named
 from nas import searches
 from nas.cli.main import main
 from tests.docs import servers
@@ -33,6 +34,7 @@ SEARCH = {
 SHORT = {
     "search": {name.replace("_", "-"): str(value) for name, value in SEARCH.items()},
     "train": {"epochs": "1", "limit": "60", "threads": "1"},
+    "latency fit": {"samples": "5", "image": "8"},
 }
 RUN_AT_HAND = {"dashboard.md"}  # pages that take a run "digits" for granted
 KEPT = {"runtime"}  # stays where a page gives it
@@ -40,6 +42,7 @@ EXAMPLE = {"own-space.md": "own_space", "own-device.md": "own_runtime"}
 SLOW = {
     "commands.md",
     "dashboard.md",
+    "latency.md",
     "own-data.md",
     "own-device.md",
     "own-space.md",
@@ -141,7 +144,7 @@ def _short(words: list[str]) -> list[str]:
     """What is added to a command so that it is short."""
     if words[0] == "resume" and "--trials" in words:
         return ["--trials", "+1"]
-    more = SHORT.get(words[0], {})
+    more = SHORT.get(named(words) or "", {})
     given = {name for name in KEPT if f"--{name}" in words}
     return [word for name in more if name not in given for word in (f"--{name}", more[name])]
 

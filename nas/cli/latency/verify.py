@@ -198,8 +198,12 @@ def _show(found: dict[str, Any]) -> None:
     parts = [f"{each['n']} by {how}: {percent(each['mape'])}" for how, each in found["by"].items()]
     show_text(f"mean error of {', of '.join(parts)}")
     if found.get("drift") is not None:
-        change = percent(found["drift"] - 1, signed=True)
-        show_text(f"since the fit the canary takes {change} of time, which is part of the errors")
+        change = found["drift"] - 1
+        more = "more" if change > 0 else "less"
+        show_text(
+            f"the canary takes {percent(abs(change))} {more} time than at the fit, "
+            "which is part of the errors"
+        )
     show_busy(facts)
 
 
