@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -369,6 +371,17 @@ def test_a_model_of_a_phone_predicts_without_it_and_is_verified_on_it(
     assert "not 'torch'" in refused(f"{asked} --runtime torch", capsys)
     assert "give --device" in refused("latency verify --model phone.json", capsys)
     nas("latency verify --model phone.json --device pixel-8 --samples 5")
+
+
+def test_latency_alone_is_help_and_imports_nothing_slow(nas: Any) -> None:
+    assert "explain" in nas("latency")
+    code = (
+        "import sys; from nas.cli.main import main; main(['latency', 'fit', '--help'])\n"
+        "slow = {'torch', 'ray', 'optuna', 'pandas', 'numpy', 'scipy', 'matplotlib'}\n"
+        "print(sorted(slow & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_devices_are_listed(nas: Any) -> None:
