@@ -52,7 +52,10 @@ def load(path: Path) -> LatencyModel:
         )
     if whole["digest"] != _digest(whole["model"]):
         raise LatencyError(f"{path}: damaged (its digest does not fit its content); fit it again")
-    return _model(whole["model"])
+    try:
+        return _model(whole["model"])
+    except (KeyError, TypeError, ValueError):  # of another version that forgot to say so
+        raise LatencyError(f"{path}: not a latency model of this version; fit it again") from None
 
 
 def refuse_other_device(model: LatencyModel, bench: Bench, what: str) -> None:

@@ -1,11 +1,15 @@
 """``nas latency``, and predictions by a model elsewhere, on a runtime that keeps a law."""
 
+import contextlib
+import hashlib
+import io
 import json
 import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +19,7 @@ import yaml
 
 from latency import sources
 from latency.errors import LatencyError
+from latency.model import document, prior
 from latency.runtimes.runtime import Piece
 from nas import plugins
 from nas.cli.latency.explain import bar
@@ -35,21 +40,23 @@ def _lawful() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(plugins.SPACES, "msd", small_msd.WHERE)
         patch.setitem(sources.RUNTIMES, NAME, lawful_runtime.WHERE)
+        patch.setattr(prior, "FEWEST_FOR_TREES", 10**6)  # they take a second, and here a law rules
         yield
 
 
 @pytest.fixture(scope="module")
-def fitted(_lawful: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a model ``model.json`` of small networks."""
-    folder = tmp_path_factory.mktemp("fitted")
-    assert main([*FIT.split(), "-o", str(folder / "model.json")]) == 0
-    return folder
+def fitted(_lawful: None, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a model ``model.json`` of small networks, and what its fit printed."""
+    folder, said = tmp_path_factory.mktemp("fitted"), io.StringIO()
+    with contextlib.chdir(folder), contextlib.redirect_stdout(said):
+        assert main([*FIT.split(), "-o", "model.json"]) == 0
+    return folder, said.getvalue()
 
 
 @pytest.fixture(autouse=True)
-def _beside(fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _beside(fitted: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work where a copy of the model is."""
-    for path in fitted.iterdir():
+    for path in fitted[0].iterdir():
         shutil.copy(path, tmp_path)
     monkeypatch.chdir(tmp_path)
 
@@ -81,18 +88,23 @@ def files() -> list[str]:
     return sorted(path.name for path in Path().iterdir())
 
 
-def test_a_fit_says_what_was_measured_and_how_far_off_it_is(nas: Any) -> None:
-    text = nas(f"{FIT} --force -o model.json")
+def test_a_fit_says_what_was_measured_and_how_far_off_it_is(fitted: tuple[Path, str]) -> None:
+    text = fitted[1]
     assert re.match(r"lawful on cpu.*: space msd, image 3x8x8, 10 classes\n", text)
     assert re.search(r"\n5 networks and \d+ blocks measured in \d+ s, noise 0.0 %\n", text)
     assert "the device was quiet" in text
     assert "Kendall" in text
     assert text.endswith("\nmodel.json, raw samples in model.samples.parquet\n")
+
+
+def test_a_fit_as_json_replaces_a_model_with_force(nas: Any) -> None:
+    Path("model.json").write_text("{}")
     found = json.loads(nas(f"{FIT} --force -o model.json --json"))
     assert found["errors"]["n"] == 5
     assert found["errors"]["mape"] < 0.02
     assert (found["path"], found["samples"]) == ("model.json", "model.samples.parquet")
     assert (found["space"], found["image"], found["classes"]) == ("msd", [3, 8, 8], 10)
+    assert document.load(Path("model.json")).errors.n == 5
     assert files() == ["model.json", "model.samples.parquet"]
 
 
@@ -356,16 +368,25 @@ def test_one_line_names_what_is_wrong(
 
 def test_a_damaged_model_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     whole = json.loads(Path("model.json").read_text())
-    whole["model"]["scope"]["classes"] = 11
+    whole["model"]["scope"]["colour"] = "red"
     Path("model.json").write_text(json.dumps(whole))
     assert "damaged" in refused("latency verify --model model.json", capsys)
+    del whole["model"]["scope"]
+    text = json.dumps(whole["model"], sort_keys=True)
+    whole["digest"] = hashlib.sha256(text.encode()).hexdigest()
+    Path("model.json").write_text(json.dumps(whole))
+    assert "not a latency model of this version" in refused(
+        "latency verify --model model.json", capsys
+    )
 
 
 def test_a_model_of_a_phone_predicts_without_it_and_is_verified_on_it(
     nas: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setitem(sources.RUNTIMES, NAME, {"pixel-8": lawful_runtime.WHERE["cpu"]})
-    nas(f"{FIT} --device pixel-8 -o phone.json")
+    known = document.load(Path("model.json"))
+    on_phone = {**known.fingerprint, "device": "pixel-8"}
+    document.save(replace(known, fingerprint=on_phone), Path("phone.json"))
     asked = f"describe {BATCH_4} --image 8 --latency-model phone.json"
     assert "device pixel-8" in nas(asked)
     assert "not 'torch'" in refused(f"{asked} --runtime torch", capsys)

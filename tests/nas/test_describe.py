@@ -30,8 +30,10 @@ def test_json_has_the_promised_keys_and_no_latency_unless_asked() -> None:
     data = json.loads(json.dumps(nas.describe(ANYTIME_7, classes=10).to_json()))
     assert list(data) == ["space", "key", "image", "classes", "parameters", "exits"]
     assert (data["space"], data["image"], data["classes"]) == ("msd", [3, 32, 32], 10)
-    keys = ["exit", "macs", "lazy_macs", "official_ops", "latency_ms"]
-    assert all(list(row) == keys and row["latency_ms"] is None for row in data["exits"])
+    counts = ["exit", "macs", "lazy_macs", "official_ops"]
+    of_latency = ["latency_ms", "low_ms", "high_ms", "how"]
+    assert all(list(row) == counts + of_latency for row in data["exits"])
+    assert all(row[name] is None for row in data["exits"] for name in of_latency)
 
 
 def test_latency_grows_from_exit_to_exit_and_says_what_it_is() -> None:

@@ -101,7 +101,10 @@ def verify(
         _named(subject) | network
         for subject, network in zip(subjects, found["networks"], strict=True)
     ]
-    found = finite(found | {"networks": networks, "by": _by(networks)})
+    found |= {"networks": networks, "by": _by(networks)}
+    if found.get("drift") is not None:
+        found["mape_without_drift"] = _without(found["drift"], networks)
+    found = finite(found)
     if as_json:
         show_json(found)
     else:
@@ -178,6 +181,12 @@ def _by(networks: "Sequence[dict[str, Any]]") -> dict[str, dict[str, Any]]:
     return {how: {"n": len(each), "mape": sum(each) / len(each)} for how, each in errors.items()}
 
 
+def _without(drift: float, networks: "Sequence[dict[str, Any]]") -> float:
+    """Return the mean error had the device been as fast as when the model was fitted."""
+    errors: list[float] = [abs((1 + network["error"]) * drift - 1) for network in networks]
+    return sum(errors) / len(errors)
+
+
 def _named(subject: "Subject") -> dict[str, Any]:
     trial = {} if subject.trial is None else {"trial": subject.trial}
     return trial | {"key": subject.key}
@@ -199,10 +208,9 @@ def _show(found: dict[str, Any]) -> None:
     show_text(f"mean error of {', of '.join(parts)}")
     if found.get("drift") is not None:
         change = found["drift"] - 1
-        more = "more" if change > 0 else "less"
         show_text(
-            f"the canary takes {percent(abs(change))} {more} time than at the fit, "
-            "which is part of the errors"
+            f"the canary takes {percent(abs(change))} {'more' if change > 0 else 'less'} time than "
+            f"at the fit; without that the mean error is {percent(found['mape_without_drift'])}"
         )
     show_busy(facts)
 
