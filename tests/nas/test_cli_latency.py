@@ -6,8 +6,6 @@ import io
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,10 +20,7 @@ from latency.errors import LatencyError
 from latency.model import document, prior
 from latency.runtimes.runtime import Piece
 from nas import plugins
-from nas.cli.latency.explain import bar
-from nas.cli.latency.progress import Told
 from nas.cli.main import main
-from nas.progress import Moment
 from nas.run import LATENCY, SETTINGS, Run
 from tests.nas import lawful_runtime, small_msd
 from tests.nas.lawful_runtime import NAME, Lawful
@@ -273,13 +268,6 @@ def test_an_explanation_is_drawn_the_same_every_time(nas: Any) -> None:
     assert Path("one.svg").read_bytes() == Path("two.svg").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("share", "drawn"), [(0, ""), (-1, ""), (1, 30 * "█"), (0.5, 15 * "█"), (1 / 60, "▌")]
-)
-def test_a_bar_is_as_long_as_its_share(share: float, drawn: str) -> None:
-    assert bar(share) == drawn
-
-
 def test_a_network_is_described_by_a_model(nas: Any) -> None:
     asked = f"describe {BATCH_4} --image 8 --classes 10 --latency-model model.json"
     found = json.loads(nas(f"{asked} --json"))
@@ -394,17 +382,6 @@ def test_a_model_of_a_phone_predicts_without_it_and_is_verified_on_it(
     nas("latency verify --model phone.json --device pixel-8 --samples 5")
 
 
-def test_latency_alone_is_help_and_imports_nothing_slow(nas: Any) -> None:
-    assert "explain" in nas("latency")
-    code = (
-        "import sys; from nas.cli.main import main; main(['latency', 'fit', '--help'])\n"
-        "slow = {'torch', 'ray', 'optuna', 'pandas', 'numpy', 'scipy', 'matplotlib'}\n"
-        "print(sorted(slow & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
-
-
 def test_devices_are_listed(nas: Any) -> None:
     rows = json.loads(nas("latency devices gone.yaml --json"))
     assert rows[0]["device"] == "cpu"
@@ -412,31 +389,3 @@ def test_devices_are_listed(nas: Any) -> None:
     assert rows[-1]["device"] == "gone.yaml"
     assert rows[-1]["state"].startswith("unusable")
     assert "--device cpu" in nas("latency devices")
-
-
-class Heard:
-    def __init__(self) -> None:
-        self.lines: list[tuple[int, str]] = []
-
-    def say(self, line: str) -> None: ...
-
-    def show(self, status: Moment) -> None:
-        self.lines.append((status.done, str(status)))
-
-    def close(self) -> None: ...
-
-
-def test_progress_is_a_line_at_every_fifth_and_says_how_long_it_takes() -> None:
-    heard, now = Heard(), iter(range(1000))
-    told = Told(heard, lambda: float(next(now)))
-    for done in range(1, 101):
-        told("preparing", done, 100)
-    for done in range(1, 15):
-        told("rounds", done, 12)
-    marks = [done for done, _ in heard.lines]
-    assert marks == sorted(marks)
-    assert marks[99] == 5
-    assert marks[-1] == 10
-    assert heard.lines[49] == (2, "preparing 50/100 · 50 s left")
-    assert heard.lines[99][1] == "preparing 100/100"
-    assert heard.lines[-1][1] == "rounds 14, more than 12 until they agree"
