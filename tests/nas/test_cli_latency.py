@@ -151,7 +151,7 @@ def test_a_busy_device_is_told_or_refused(
     said = refused(f"{FIT} --refuse-busy -o other.json", capsys)
     assert "lawful on cpu is busy" in said
     assert "other.json" not in files()
-    assert "the device was busy" in nas(f"latency measure {BATCH_4} --runtime {NAME}")
+    assert "the device was busy" in nas(f"latency measure {BATCH_4} --image 8 --runtime {NAME}")
 
 
 def test_random_networks_verify_a_model(nas: Any) -> None:
