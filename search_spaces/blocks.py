@@ -1,10 +1,11 @@
 """Frozen descriptions of blocks, and the graph in which an architecture places them; no torch."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
     from torch import nn
@@ -14,6 +15,18 @@ Image = tuple[int, int, int]
 
 IMAGE = "x"
 """The name under which nodes read the image."""
+
+_P = ParamSpec("_P")
+_Made = TypeVar("_Made")
+
+
+def interned(make: Callable[_P, _Made]) -> Callable[_P, _Made]:
+    """Let a function of plain values, which describes blocks, give one object for equal ones.
+
+    Laying out one network after another then makes no block twice, and looking blocks up in tables
+    compares no fields. 1, 1.0 and True stay apart: their texts differ.
+    """
+    return cast(Callable[_P, _Made], lru_cache(maxsize=200_000, typed=True)(make))
 
 
 class BlockSpec(ABC):
@@ -103,16 +116,28 @@ class BlockGraph:
         This is MSDNet's lazy evaluation (ICLR 2018, section 4), for any graph.
         """
         first, last = self._needs()
+        nodes = self._by_stage(first)
         produced = [IMAGE, *(node.name for node in self.nodes if node.name in first)]
         first[IMAGE] = -1
         stages = []
         inputs: tuple[str, ...] = (IMAGE,)
         for index, exit_name in enumerate(self.exits):
             outputs = tuple(name for name in produced if first[name] <= index < last.get(name, -1))
-            nodes = tuple(node for node in self.nodes if first.get(node.name) == index)
-            stages.append(Stage(nodes, inputs, outputs, exit_name))
+            stages.append(Stage(nodes[index], inputs, outputs, exit_name))
             inputs = outputs
         return tuple(stages)
+
+    def lazy_nodes(self) -> tuple[tuple[Node, ...], ...]:
+        """Return the nodes of each stage: for sums over them, without what goes in and out."""
+        return self._by_stage(self._needs()[0])
+
+    def _by_stage(self, first: Mapping[str, int]) -> tuple[tuple[Node, ...], ...]:
+        stages: list[list[Node]] = [[] for _ in self.exits]
+        for node in self.nodes:
+            index = first.get(node.name)
+            if index is not None:
+                stages[index].append(node)
+        return tuple([tuple(nodes) for nodes in stages])
 
     def _needs(self) -> tuple[dict[str, int], dict[str, int]]:
         """Return, per node that is read, the first and the last stage that needs it."""
@@ -123,8 +148,10 @@ class BlockGraph:
             if stage is None:
                 continue
             for name in node.inputs:
-                first[name] = min(first.get(name, stage), stage)
-                last[name] = max(last.get(name, stage), stage)
+                if stage < first.get(name, stage + 1):
+                    first[name] = stage
+                if stage > last.get(name, -1):
+                    last[name] = stage
         return first, last
 
     def digest(self) -> str:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from search_spaces.architecture import Condition, Decision, Domain, Option
-from search_spaces.blocks import BlockSpec
+from search_spaces.blocks import BlockSpec, interned
 from search_spaces.errors import SpaceError
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Head(BlockSpec):
         )
 
 
+@interned
 def head(kind: str, in_channels: int, classes: int, norm: bool = False) -> Head:
     """Return the head of a kind listed in ``HEADS`` for features of ``in_channels`` channels."""
     if kind == "pool":
@@ -104,6 +106,7 @@ def exit_layers(setting: str, layers: int) -> frozenset[int]:
     return frozenset(found)
 
 
+@lru_cache(maxsize=10_000)
 def early_exits(setting: str, layers: int, last_block: bool) -> frozenset[int]:
     """Return the layers of a block that an early exit follows, as ``exit_layers`` does.
 

@@ -15,7 +15,7 @@ from math import gcd
 from typing import Any, ClassVar
 
 from search_spaces.architecture import Architecture, Decision, Domain, Option
-from search_spaces.blocks import BlockGraph, BlockSpec, Image, Norm
+from search_spaces.blocks import BlockGraph, BlockSpec, Image, Norm, interned
 from search_spaces.builder_options import for_each
 from search_spaces.chain import Chain
 from search_spaces.conv_norm import ConvNorm
@@ -47,22 +47,42 @@ class Layer:
         Expansion and squeeze ratio refer to the channels that come in. All operations end linear
         but the plain convolution, which is activated, then gated.
         """
-        op, given = choice["op"], self.in_channels
-        body = ConvOp(
-            op,
-            given,
-            self.out_channels,
-            choice["kernel"],
-            self.stride,
-            hidden=int(op[6:]) * given if op.startswith("mbconv") else 0,
-            squeezed=max(1, int(choice["se"] * given)) if choice["se"] else 0,
-            activation=activation,
-            last=activation if op == "conv" else "none",
-            padding=padding,
-        )
-        if choice["skip"] == "none" or not self.keeps_shape:
-            return body
-        return Residual(body, Pool("average", 3, 1, 1) if choice["skip"] == "pool" else None)
+        skip = choice["skip"] if self.keeps_shape else "none"
+        shape = self.in_channels, self.out_channels, self.stride
+        op, kernel, se = choice["op"], choice["kernel"], choice["se"]
+        return _layer_spec(op, kernel, se, skip, shape, activation, padding)
+
+
+@interned
+def _layer_spec(
+    op: str,
+    kernel: int,
+    se: float,
+    skip: str,
+    shape: tuple[int, int, int],
+    activation: str,
+    padding: str,
+) -> BlockSpec:
+    given, out, stride = shape
+    body = ConvOp(
+        op,
+        given,
+        out,
+        kernel,
+        stride,
+        hidden=int(op[6:]) * given if op.startswith("mbconv") else 0,
+        squeezed=max(1, int(se * given)) if se else 0,
+        activation=activation,
+        last=activation if op == "conv" else "none",
+        padding=padding,
+    )
+    if skip == "none":
+        return body
+    return Residual(body, Pool("average", 3, 1, 1) if skip == "pool" else None)
+
+
+_convolution = interned(ConvNorm)
+_classifier = interned(Head)
 
 
 # The network -------------------------------------------------------------------------------------
@@ -121,7 +141,7 @@ def layout(chosen: Mapping[str, Any], image: Image, classes: int) -> BlockGraph:
 
     def convolve(name: str, out: int, kernel: int, stride: int) -> None:
         given = chain.channels
-        spec = ConvNorm(given, out, kernel, stride, activation=activation, padding=padding)
+        spec = _convolution(given, out, kernel, stride, activation=activation, padding=padding)
         chain.place(name, spec, out)
 
     convolve("stem", scaled(chosen["stem"], width), 3, chosen["stem_stride"])
@@ -135,7 +155,7 @@ def layout(chosen: Mapping[str, Any], image: Image, classes: int) -> BlockGraph:
                 chain.leave(head(chosen["head"], chain.channels, classes))
     grown = chosen["features_width"] == "grown"
     convolve("features", scaled(chosen["features"], max(1, width) if grown else 1), 1, 1)
-    chain.leave(Head(chain.channels, (), classes, dropout=chosen["dropout"]))
+    chain.leave(_classifier(chain.channels, (), classes, dropout=chosen["dropout"]))
     return chain.graph()
 
 

@@ -11,7 +11,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 from search_spaces.architecture import Option
-from search_spaces.blocks import IMAGE, BlockGraph, BlockSpec, Image, Node
+from search_spaces.blocks import IMAGE, BlockGraph, BlockSpec, Image, Node, interned
 from search_spaces.conv_norm import ConvNorm
 from search_spaces.conv_op import ConvOp, conv_op
 from search_spaces.exits import head
@@ -43,6 +43,8 @@ class ScaleLayer(BlockSpec):
 
 # The network -------------------------------------------------------------------------------------
 
+LAYER_CHOICES = ("op", "kernel", "se", "skip", "width")
+
 
 def first_scale(scheme: str, layer: int, layers: int, scales: int) -> int:
     """Return the finest scale (from 1) that a layer (from 1) of ``layers`` keeps.
@@ -56,11 +58,30 @@ def first_scale(scheme: str, layer: int, layers: int, scales: int) -> int:
     return 1 if scheme == "none" else 1 + (layer - 1) // -(-layers // scales)
 
 
+@interned
 def stem(kind: str, in_channels: int, out_channels: int) -> ConvNorm:
     """Return the first block: "conv3", or "conv7-pool" (ImageNet), whose convolution has a bias."""
     if kind == "conv7-pool":
         return ConvNorm(in_channels, out_channels, 7, 2, bias=True, pool=True)
     return ConvNorm(in_channels, out_channels, 3)
+
+
+_convolution = interned(ConvNorm)
+
+Flow = tuple[int, int, int]
+"""Of an operation in a layer: channels in, channels out, bottleneck factor of where it reads."""
+
+
+@interned
+def scale_layer(
+    op: str, kernel: int, se: float, skip: str, own: Flow | None, finer: Flow | None
+) -> ScaleLayer:
+    """Return the layer at one scale that reads its own state, the finer one's, or both."""
+
+    def operation(flow: Flow | None, stride: int) -> ConvOp | None:
+        return conv_op(op, flow[:2], kernel, stride, flow[2], se) if flow else None
+
+    return ScaleLayer(operation(own, 1), operation(finer, 2), skip if own else "none")
 
 
 class MultiScaleLayout:
@@ -89,11 +110,16 @@ class MultiScaleLayout:
         layer = count(1)
         for block in self.blocks:
             for position in range(1, self.chosen[f"block{block}.layers"] + 1):
-                scopes = (f"block{block}.", f"block{block}.layer{position}.", "")
-                self._layer(next(layer), scopes, position == 1)
+                self._layer(next(layer), self._choice(block, position), position == 1)
             if block == self.blocks[-1] or self.chosen[f"block{block}.exit"]:
                 self._exit()
         return BlockGraph(self.image, self.classes, tuple(self.nodes), tuple(self.exits))
+
+    def _choice(self, block: int, position: int) -> dict[str, Any]:
+        """Return what a layer of a block has, wherever the space shares it."""
+        scopes = (f"block{block}.", f"block{block}.layer{position}.", "")
+        scope = next(scope for scope in scopes if scope + "op" in self.chosen)
+        return {name: self.chosen[scope + name] for name in LAYER_CHOICES}
 
     def _place(self, name: str, spec: BlockSpec, *inputs: str) -> str:
         self.nodes.append(Node(name, spec, inputs))
@@ -107,20 +133,18 @@ class MultiScaleLayout:
         for scale in range(1, 2 if self.scheme == "stride" else self.scales + 1):
             out = self._channels(scale)
             spec = (
-                stem(self.chosen["stem"], given, out) if scale == 1 else ConvNorm(given, out, 3, 2)
+                stem(self.chosen["stem"], given, out)
+                if scale == 1
+                else _convolution(given, out, 3, 2)
             )
             source = self.state[scale] = self._place(f"stem.scale{scale}", spec, source)
             given = out
 
-    def _layer(self, layer: int, scopes: tuple[str, ...], opens_block: bool) -> None:
+    def _layer(self, layer: int, choice: dict[str, Any], opens_block: bool) -> None:
         first = first_scale(self.scheme, layer, self.layers, self.scales)
         last = first if self.scheme == "stride" else self.scales
         before = first_scale(self.scheme, layer - 1, self.layers, self.scales) if layer > 1 else 1
         old, self.state = self.state, {}
-        choice = {
-            name: next(self.chosen[s + name] for s in scopes if s + name in self.chosen)
-            for name in ("op", "kernel", "se", "skip", "width")
-        }
         grows = opens_block or choice["skip"] == "dense"
         growth = max(1, round(self.chosen["growth_rate"] * choice["width"])) if grows else 0
         for scale in range(first, last + 1):
@@ -138,17 +162,14 @@ class MultiScaleLayout:
         dense = choice["skip"] == "dense" and scale in old
         out = (growth if dense else self.width + growth) * factor
         down_out = out if scale not in old else out // 2 if finer else 0
-        kernel, se = choice["kernel"], choice["se"]
+        own = self._flow(scale, out - down_out) if scale in old else None
+        down = self._flow(finer, down_out) if down_out else None
+        numbers = choice["op"], choice["kernel"], choice["se"], choice["skip"]
+        inputs = [old[scale]] if own else []
+        return scale_layer(*numbers, own, down), inputs + ([old[finer]] if down else [])
 
-        def operation(source: int, out_channels: int, stride: int) -> ConvOp:
-            channels, bound = (self._channels(source), out_channels), self.bottlenecks[source - 1]
-            return conv_op(choice["op"], channels, kernel, stride, bound, se)
-
-        normal = operation(scale, out - down_out, 1) if scale in old else None
-        down = operation(finer, down_out, 2) if down_out else None
-        sources = [scale] * (normal is not None) + [finer] * (down is not None)
-        skip = choice["skip"] if normal else "none"
-        return ScaleLayer(normal, down, skip), [old[source] for source in sources]
+    def _flow(self, source: int, out: int) -> Flow:
+        return self._channels(source), out, self.bottlenecks[source - 1]
 
     def _is_followed_by_transition(self, layer: int, dropped: bool) -> bool:
         if not self.chosen["compression"] or self.scheme == "none":
@@ -160,7 +181,7 @@ class MultiScaleLayout:
         compressed = max(1, int(self.chosen["compression"] * self.width))
         for scale, source in self.state.items():
             factor = self.factors[scale - 1]
-            spec = ConvNorm(self._channels(scale), compressed * factor, 1)
+            spec = _convolution(self._channels(scale), compressed * factor, 1)
             self.state[scale] = self._place(f"transition{layer}.scale{scale}", spec, source)
         self.width = compressed
 

@@ -96,15 +96,15 @@ def operators(graph: BlockGraph) -> tuple[tuple[Operator, ...], ...]:
     """Return the operators of each lazy stage, in the order in which they run."""
     traces = _traces(graph)
     return tuple(
-        tuple(op for node in stage.nodes for op in traces[node.name].operators)
-        for stage in graph.stages()
+        tuple(op for node in nodes for op in traces[node.name].operators)
+        for nodes in graph.lazy_nodes()
     )
 
 
 def costs(graph: BlockGraph) -> Costs:
     """Return parameters, MACs, lazy MACs and official operation counts per exit."""
     traces = _traces(graph)
-    stages = [[traces[node.name] for node in stage.nodes] for stage in graph.stages()]
+    stages = [[traces[node.name] for node in nodes] for nodes in graph.lazy_nodes()]
     cuts = _exit_positions(graph)
     run = [traces[node.name] for node in graph.nodes]
     macs = list(accumulate(trace.macs for trace in run))

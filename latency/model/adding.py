@@ -15,8 +15,10 @@ give the interval (conformal prediction: Vovk et al., Algorithmic Learning in a 
 leave-one-out).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import mul
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,19 +43,22 @@ class Sums:
     network and what its widest operator reads and writes.
     """
 
-    block_ms: Floats
-    blocks: Floats
-    weights_mb: Floats
+    block_ms: Sequence[float]
+    blocks: Sequence[int]
+    weights_mb: Sequence[float]
     megabytes: float
 
-    def terms(self) -> Floats:
-        """Return what the numbers are multiplied with, [exits, terms]."""
-        outgrown = np.log1p(self.megabytes)
-        stages = np.arange(1, len(self.blocks) + 1, dtype=np.float64)
-        ms, weights = self.block_ms, self.weights_mb
-        overflown = weights * np.log1p(weights[-1])
-        columns = (ms, ms * outgrown, ms * outgrown**2, self.blocks, stages, weights, overflown)
-        return np.stack(columns, axis=1)
+    def terms(self) -> list[tuple[float, ...]]:
+        """Return what the numbers are multiplied with, [exits, terms].
+
+        Plain floats, as all sums here: for the few exits of a network arrays are slower.
+        """
+        outgrown, overflown = math.log1p(self.megabytes), math.log1p(self.weights_mb[-1])
+        exits = zip(self.block_ms, self.blocks, self.weights_mb, strict=True)
+        return [
+            (ms, ms * outgrown, ms * outgrown**2, blocks, stage, weights, weights * overflown)
+            for stage, (ms, blocks, weights) in enumerate(exits, start=1)
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +73,9 @@ class Adding:
     last: float
     early: float
 
-    def ms(self, sums: Sums) -> Floats:
+    def ms(self, sums: Sums) -> list[float]:
         """Return the milliseconds of each exit; they grow from exit to exit."""
-        return _applied(np.array(self.numbers), sums)
+        return _applied(self.numbers, sums)
 
 
 def fit(networks: Sequence[Sums], measured: Sequence[Floats]) -> tuple[Adding, list[Floats]]:
@@ -101,7 +106,8 @@ def left_out(
     for out, sums in enumerate(networks):
         others = [each for index, each in enumerate(networks) if index != out]
         known = [each for index, each in enumerate(measured) if index != out]
-        foretold.append(_applied(_numbers(others, known, strength, form), sums))
+        numbers = _numbers(others, known, strength, form).tolist()
+        foretold.append(np.array(_applied(numbers, sums)))
     return foretold
 
 
@@ -118,7 +124,7 @@ def _numbers(
     rows, wanted = [], []
     for sums, ms in zip(networks, measured, strict=True):
         weight = len(ms) ** -0.5
-        rows.append(weight * sums.terms() / ms[:, None])
+        rows.append(weight * np.array(sums.terms()) / ms[:, None])
         wanted.append(np.full(len(ms), weight))
     terms, ones = np.concatenate(rows)[:, form], np.concatenate(wanted)
     scale = np.sqrt((terms**2).sum(axis=0))
@@ -132,12 +138,15 @@ def _numbers(
     return numbers
 
 
-def _applied(numbers: Floats, sums: Sums) -> Floats:
-    said = np.maximum(sums.terms() @ numbers, LEAST * sums.block_ms)
-    # An exit more is never less work.
-    steps = np.diff(said, prepend=0.0)
-    least = 0.01 * np.diff(sums.block_ms, prepend=0.0) + 1e-6
-    grown: Floats = np.cumsum(np.maximum(steps, least))
+def _applied(numbers: Sequence[float], sums: Sums) -> list[float]:
+    before = ms_before = total = 0.0
+    grown = []
+    for ms, terms in zip(sums.block_ms, sums.terms(), strict=True):
+        said = max(sum(map(mul, numbers, terms)), LEAST * ms)
+        # An exit more is never less work.
+        total += max(said - before, 0.01 * (ms - ms_before) + 1e-6)
+        before, ms_before = said, ms
+        grown.append(total)
     return grown
 
 

@@ -1,11 +1,11 @@
 """The latency model: a table of measured blocks, a guess for others, and how they add up."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from latency.fingerprint import Fingerprint
 from latency.model import work
@@ -13,8 +13,8 @@ from latency.model.adding import Adding, Sums
 from latency.model.errors import Errors
 from latency.model.prior import Prior
 from latency.model.work import BlockKey, Work
-from latency.source import LatencyEstimate, PerExit
-from search_spaces.blocks import IMAGE, BlockGraph
+from latency.source import How, LatencyEstimate, PerExit
+from search_spaces.blocks import IMAGE, BlockGraph, BlockSpec
 
 Shape = tuple[int, ...]
 
@@ -49,7 +49,7 @@ class Share(NamedTuple):
 
 class _Priced(NamedTuple):
     ms: float
-    measured: bool
+    guessed_ms: float
     weights_mb: float
     widest_mb: float
     output: Shape
@@ -73,7 +73,9 @@ class LatencyModel:
     errors: Errors
     made: Mapping[str, Any]
     _prior: Prior = field(init=False, repr=False, compare=False)
-    _prices: dict[BlockKey, _Priced] = field(init=False, repr=False, compare=False)
+    _prices: dict[tuple[BlockSpec, tuple[Shape, ...]], _Priced] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         rows = tuple(self.table.values())
@@ -95,17 +97,16 @@ class LatencyModel:
         ``how`` is ``table`` where all blocks up to the exit were measured, else ``extrapolated``.
         """
         sums, guessed = self.sums(graph)
-        found = []
-        for exit_, ms in enumerate(self.adding.ms(sums)):
-            share = float(guessed[exit_] / sums.block_ms[exit_])
-            last = exit_ == len(guessed) - 1
-            half = float(
-                np.hypot(self.adding.last if last else self.adding.early, share * self.unsure)
-            )
-            low, high = float(ms * np.exp(-half)), float(ms * np.exp(half))
-            how: Any = "extrapolated" if share else "table"
-            found.append(LatencyEstimate(float(ms), low, high, how))
-        return _growing(found)
+        times = self.adding.ms(sums)
+        misses = [self.adding.early] * (len(times) - 1) + [self.adding.last]
+        shares = [part / whole for part, whole in zip(guessed, sums.block_ms, strict=True)]
+        factors = [
+            math.exp(math.hypot(miss, share * self.unsure))
+            for miss, share in zip(misses, shares, strict=True)
+        ]
+        lows, highs = _growing(times, factors)
+        hows: list[How] = ["extrapolated" if part else "table" for part in guessed]
+        return tuple(map(LatencyEstimate, times, lows, highs, hows))
 
     def estimate_many(self, graphs: Sequence[BlockGraph], seed: int = 0) -> tuple[PerExit, ...]:
         """Return the estimates of each network."""
@@ -138,7 +139,7 @@ class LatencyModel:
             total = sum(price.ms for price in prices)
             for (name, key), price in zip(found, prices, strict=True):
                 ms = float(step) * price.ms / total
-                how = "table" if price.measured else "extrapolated"
+                how = "extrapolated" if price.guessed_ms else "table"
                 shares.append(Share(stage, name, type(key.spec).__name__, ms, how))
         return tuple(shares)
 
@@ -146,25 +147,29 @@ class LatencyModel:
         """Return the blocks of these networks that were not measured, each once."""
         return tuple(key for key in work.all_blocks(graphs) if key.text not in self.table)
 
-    def sums(self, graph: BlockGraph) -> tuple[Sums, NDArray[np.float64]]:
+    def sums(self, graph: BlockGraph) -> tuple[Sums, list[float]]:
         """Return what a network's blocks come to, and the guessed milliseconds in it, [exits]."""
         shapes: dict[str, Shape] = {IMAGE: graph.image}
         prices = self._prices
         ms = guessed = weights = widest = 0.0
         count = 0
-        by_exit = []
-        for stage in graph.stages():
-            for node in stage.nodes:
-                key = BlockKey(node.spec, tuple([shapes[name] for name in node.inputs]))
-                price = prices.get(key) or self._price(key)
+        block_ms, counts, weights_mb, guesses = [], [], [], []
+        for nodes in graph.lazy_nodes():
+            for node in nodes:
+                inputs = tuple([shapes[name] for name in node.inputs])
+                # A plain tuple finds what a BlockKey does, and is made faster.
+                price = prices.get((node.spec, inputs)) or self._price(BlockKey(node.spec, inputs))
                 shapes[node.name] = price.output
                 ms += price.ms
-                guessed += 0.0 if price.measured else price.ms
+                guessed += price.guessed_ms
                 weights += price.weights_mb
-                widest = max(widest, price.widest_mb)
-                count += 1
-            by_exit.append((ms, count, weights, guessed))
-        block_ms, counts, weights_mb, guesses = np.array(by_exit).T
+                if price.widest_mb > widest:
+                    widest = price.widest_mb
+            count += len(nodes)
+            block_ms.append(ms)
+            counts.append(count)
+            weights_mb.append(weights)
+            guesses.append(guessed)
         return Sums(block_ms, counts, weights_mb, weights + widest), guesses
 
     def _price_all(self, graphs: Iterable[BlockGraph]) -> None:
@@ -183,25 +188,25 @@ class LatencyModel:
         guessed = dict(zip(unknown, self._prior.ms([needed[k] for k in unknown]), strict=True))
         for key in keys:
             row, todo = rows[key], needed[key]
+            foretold = float(guessed.get(key, 0.0))
             self._prices[key] = _Priced(
-                float(guessed[key]) if row is None else row.ms,
-                row is not None,
+                foretold if row is None else row.ms,
+                foretold,
                 todo.weights_mb,
                 todo.widest_mb,
                 work.traced(key).output,
             )
 
 
-def _growing(found: list[LatencyEstimate]) -> PerExit:
-    """Widen intervals where needed so that their ends grow from exit to exit like the latency."""
-    grown: list[LatencyEstimate] = []
-    for each in found:
-        if grown:
-            high = max(each.high_ms, grown[-1].high_ms * (1 + 1e-9))
-            each = LatencyEstimate(each.latency_ms, each.low_ms, high, each.how)
-        grown.append(each)
-    for index in range(len(grown) - 2, -1, -1):
-        one, later = grown[index], grown[index + 1]
-        low = min(one.low_ms, later.low_ms * (1 - 1e-9))
-        grown[index] = LatencyEstimate(one.latency_ms, low, one.high_ms, one.how)
-    return tuple(grown)
+def _growing(times: Sequence[float], factors: Sequence[float]) -> tuple[list[float], list[float]]:
+    """Return the ends of the intervals, times / factors and times * factors.
+
+    They are widened where needed so that they grow from exit to exit like the latency.
+    """
+    lows = [ms / factor for ms, factor in zip(times, factors, strict=True)]
+    highs = [ms * factor for ms, factor in zip(times, factors, strict=True)]
+    for later in range(1, len(times)):
+        highs[later] = max(highs[later], highs[later - 1] * (1 + 1e-9))
+    for later in range(len(times) - 1, 0, -1):
+        lows[later - 1] = min(lows[later - 1], lows[later] * (1 - 1e-9))
+    return lows, highs

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from search_spaces.blocks import IMAGE, BlockGraph, BlockSpec, signature
 from search_spaces.operators import Operator, Trace, trace_block
@@ -17,8 +18,7 @@ VECTOR = 8
 """Values of float32 that a vector register of today's processors holds at least."""
 
 
-@dataclass(frozen=True, slots=True)
-class BlockKey:
+class BlockKey(NamedTuple):
     """A block on inputs of given shapes: what a table of blocks has one row for."""
 
     spec: BlockSpec
@@ -112,9 +112,9 @@ def blocks(graph: BlockGraph) -> tuple[tuple[tuple[str, BlockKey], ...], ...]:
     """Return of each stage of a network the blocks, named, in the order in which they run."""
     shapes: dict[str, Shape] = {IMAGE: graph.image}
     stages = []
-    for stage in graph.stages():
+    for nodes in graph.lazy_nodes():
         found = []
-        for node in stage.nodes:
+        for node in nodes:
             key = BlockKey(node.spec, tuple([shapes[name] for name in node.inputs]))
             shapes[node.name] = traced(key).output
             found.append((node.name, key))
