@@ -5,19 +5,22 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from latency import campaign, canary, host
+from latency.blocks import BlockKey, walk
 from latency.campaign import Taken
 from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
 from latency.lane import Lane, Passage
 from latency.protocol import Protocol as MeasuringProtocol
 from latency.runtimes.in_order import InOrder
-from latency.runtimes.runtime import Observable, Piece, Prepared, Runtime
+from latency.runtimes.runtime import Observable, Piece, Prepared, Rearranging, Runtime
+from search_spaces.blocks import BlockGraph, Norm
 
 Say = Callable[[str, int, int], None]
 """Told what is being done and how much of it is done: ("rounds", 3, 12). May raise to end it."""
@@ -57,6 +60,12 @@ class Bench(Protocol):
 
     def fingerprint(self) -> Fingerprint:
         """Return all that a figure measured here depends on."""
+
+    def blocks(self, graphs: Sequence[BlockGraph]) -> dict[BlockKey, bool]:
+        """Return all blocks of these networks, with the layouts of their inputs there.
+
+        The value is whether the block leaves its answer in the runtime's own layout.
+        """
 
     def measure(
         self,
@@ -116,6 +125,19 @@ class LocalBench:
     def fingerprint(self) -> Fingerprint:
         facts = self.runtime.conditions()
         return facts if "host" in facts else {**facts, "host": host.facts()}
+
+    def blocks(self, graphs: Sequence[BlockGraph]) -> dict[BlockKey, bool]:
+        found: dict[BlockKey, bool] = {}
+        for graph in graphs:
+            walk(graph, partial(self._answers_in_own, found, graph.norm))
+        return found
+
+    def _answers_in_own(self, found: dict[BlockKey, bool], norm: Norm, key: BlockKey) -> bool:
+        if key not in found:
+            piece = Piece.block(key.spec, key.shapes, norm, key.own)
+            runtime = self.runtime
+            found[key] = isinstance(runtime, Rearranging) and runtime.answers_in_own(piece)
+        return found[key]
 
     def measure(
         self,

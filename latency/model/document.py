@@ -11,7 +11,7 @@ from typing import Any
 from latency.bench import Bench
 from latency.errors import LatencyError
 from latency.fingerprint import refuse_other
-from latency.model.adding import Adding
+from latency.model.adding import TERMS, Adding
 from latency.model.errors import Errors
 from latency.model.model import LatencyModel, Row, Scope
 from latency.model.work import Work
@@ -29,7 +29,10 @@ def save(model: LatencyModel, path: Path) -> None:
         "unsure": model.unsure,
         "canary_ms": model.canary_ms,
         "made": dict(model.made),
-        "table": [[text, row.ms, row.noise, asdict(row.work)] for text, row in model.table.items()],
+        "table": [
+            [text, row.ms, row.noise, row.own, asdict(row.work)]
+            for text, row in model.table.items()
+        ],
     }
     whole = {"schema_version": SCHEMA_VERSION, "digest": _digest(content), "model": content}
     _write(path, json.dumps(whole, indent=1) + "\n")
@@ -68,13 +71,22 @@ def _model(content: dict[str, Any]) -> LatencyModel:
     return LatencyModel(
         fingerprint=content["fingerprint"],
         scope=Scope(scope["space"], tuple(scope["image"]), scope["classes"]),
-        table={text: Row(ms, noise, _work(needed)) for text, ms, noise, needed in content["table"]},
-        adding=Adding(tuple(added["numbers"]), added["last"], added["early"]),
+        table={
+            text: Row(ms, noise, _work(needed), own)
+            for text, ms, noise, own, needed in content["table"]
+        },
+        adding=_adding(added["numbers"], added["last"], added["early"]),
         unsure=content["unsure"],
         canary_ms=content["canary_ms"],
         errors=Errors(**content["errors"]),
         made=content["made"],
     )
+
+
+def _adding(numbers: list[float], last: float, early: float) -> Adding:
+    if len(numbers) != TERMS:
+        raise ValueError(f"{len(numbers)} numbers of {TERMS}")
+    return Adding(tuple(numbers), last, early)
 
 
 def _work(content: dict[str, Any]) -> Work:

@@ -1,6 +1,6 @@
 """Fitting a latency model on a device, and extending it by blocks that it has not met."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from latency.bench import Batch, Bench, Say, noises, silent
+from latency.blocks import BlockKey, every
 from latency.errors import LatencyError
 from latency.model import adding, work
 from latency.model.adding import Adding
 from latency.model.errors import compare
 from latency.model.model import LatencyModel, Row, Scope
 from latency.model.prior import leave_out
-from latency.model.work import BlockKey
 from latency.protocol import part_times
 from latency.runtimes.runtime import Piece
 from search_spaces.blocks import BlockGraph, Norm
@@ -27,6 +27,7 @@ FEWEST = 5
 """Networks from which an interval can be had at all."""
 MORE = 20
 """Networks whose blocks are measured beside those of the samples, so that few are missing."""
+FOLDS = 5
 LEAST = 0.1
 """Share of a block's time that is left, however much calling the runtime costs."""
 
@@ -76,11 +77,12 @@ def fit_to(
     say: Say = silent,
 ) -> Fitted:
     """Fit a model to given networks, with a table of the blocks of ``tabled`` ones."""
-    keys = [EMPTY, *work.all_blocks(tabled)]
+    own = {EMPTY: False, **bench.blocks(tabled)}
+    keys = list(own)
     norm = graphs[0].norm
     pieces = [*map(Piece.network, graphs), *(_piece(key, norm) for key in keys)]
     batch = bench.measure(pieces, seed, say=say)
-    table = _rows(keys, batch, len(graphs))
+    table = _rows(own, batch, len(graphs))
     measured = [_exit_times(batch, index) for index in range(len(graphs))]
     model = _model(bench, graphs, measured, table, scope, batch)
     names = (*(f"network {index}" for index in range(len(graphs))), *(key.text for key in keys))
@@ -98,14 +100,14 @@ def extend(
 
     The new times are brought to the device's speed at the time of the fit by the canary.
     """
-    missing = model.missing(graphs)
-    if not missing:
+    if not model.missing(graphs):
         return model
-    keys = [EMPTY, *missing]
-    batch = bench.measure([_piece(key, graphs[0].norm) for key in keys], seed, say=say)
+    found = bench.blocks(graphs)
+    own = {EMPTY: False} | {k: found[k] for k in found if k.text not in model.table}
+    batch = bench.measure([_piece(key, graphs[0].norm) for key in own], seed, say=say)
     drift = drift_of(model, batch)
-    found = {text: replace(row, ms=row.ms / drift) for text, row in _rows(keys, batch, 0).items()}
-    return replace(model, table={**model.table, **found})
+    rows = {text: replace(row, ms=row.ms / drift) for text, row in _rows(own, batch, 0).items()}
+    return replace(model, table={**model.table, **rows})
 
 
 def drift_of(model: LatencyModel, batch: Batch) -> float:
@@ -115,7 +117,7 @@ def drift_of(model: LatencyModel, batch: Batch) -> float:
 
 
 def _piece(key: BlockKey, norm: Norm) -> Piece:
-    return Piece.block(key.spec, key.shapes, norm)
+    return Piece.block(key.spec, key.shapes, norm, key.own)
 
 
 def _exit_times(batch: Batch, index: int) -> Floats:
@@ -126,19 +128,22 @@ def _exit_times(batch: Batch, index: int) -> Floats:
     return exits
 
 
-def _rows(keys: Sequence[BlockKey], batch: Batch, first: int) -> dict[str, Row]:
-    """Rows of the blocks that were measured from item ``first`` on, the empty one first."""
+def _rows(blocks: Mapping[BlockKey, bool], batch: Batch, first: int) -> dict[str, Row]:
+    """Rows of the blocks that were measured from item ``first`` on, the empty one first.
+
+    The value of a block says whether it answers in the runtime's own layout.
+    """
     noise = noises(batch)
     times = [
         float(part_times(batch.taken.samples[first + place], batch.protocol.quantile).sum())
-        for place in range(len(keys))
+        for place in range(len(blocks))
     ]
     calling = times[0]
     return {
         key.text: Row(
-            max(ms - calling, LEAST * ms), float(noise[first + place]), work.of_block(key)
+            max(ms - calling, LEAST * ms), float(noise[first + place]), work.of_block(key), own
         )
-        for place, (key, ms) in enumerate(zip(keys, times, strict=True))
+        for place, ((key, own), ms) in enumerate(zip(blocks.items(), times, strict=True))
         if place
     }
 
@@ -167,28 +172,28 @@ def _model(
     found, foretold = adding.fit(sums, measured)
     said, true = (np.array([each[-1] for each in values]) for values in (foretold, measured))
     errors = compare(said, true, said * np.exp(-found.last), said * np.exp(found.last), noise)
-    unsure = _unsure(graphs, table)
-    return replace(draft, adding=found, errors=errors, unsure=unsure)
+    return replace(draft, adding=found, errors=errors, unsure=_unsure(draft, graphs))
 
 
-def _unsure(graphs: Sequence[BlockGraph], table: dict[str, Row]) -> float:
+def _unsure(model: LatencyModel, graphs: Sequence[BlockGraph]) -> float:
     """Half-width of what a network's sum of blocks is off when each of them is guessed.
 
-    Each network's blocks are guessed from the blocks that it does not have.
+    The blocks of each fold of the networks are guessed from the blocks that they do not have.
     """
-    texts, rows = list(table), list(table.values())
+    rows = list(model.table.values())
     times = np.array([row.ms for row in rows])
-    place = {text: index for index, text in enumerate(texts)}
+    place = {text: index for index, text in enumerate(model.table)}
+    blocks = [[place[key.text] for key in every([graph], model.answers_in_own)] for graph in graphs]
     errors = []
-    for graph in graphs:
-        own = [place[key.text] for stage in work.blocks(graph) for _, key in stage]
+    for fold in range(FOLDS):
         out = np.zeros(len(rows), dtype=np.bool_)
-        out[own] = True
+        held = blocks[fold::FOLDS]
+        out[[index for own in held for index in own]] = True
         if out.all():
             continue
         guessed = times.copy()
         guessed[out] = leave_out([row.work for row in rows], times, out)
-        errors.append(abs(float(np.log(guessed[own].sum() / times[own].sum()))))
+        errors += [abs(float(np.log(guessed[own].sum() / times[own].sum()))) for own in held]
     return adding.conformal(np.array(errors)) if errors else 1.0
 
 

@@ -3,16 +3,18 @@
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from latency.blocks import LAYOUTS, BlockKey, Named, every, layouts, traced, walk
 from latency.fingerprint import Fingerprint
 from latency.model import work
 from latency.model.adding import Adding, Sums
 from latency.model.errors import Errors
 from latency.model.prior import Prior
-from latency.model.work import BlockKey, Work
+from latency.model.work import Work
 from latency.source import How, LatencyEstimate, PerExit
 from search_spaces.blocks import IMAGE, BlockGraph, BlockSpec
 
@@ -21,11 +23,15 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A measured block: milliseconds without the cost of calling the runtime, noise, its work."""
+    """A measured block: milliseconds without the cost of calling the runtime, noise, its work.
+
+    ``own``: whether it leaves its answer in the runtime's own layout.
+    """
 
     ms: float
     noise: float
     work: Work
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +59,7 @@ class _Priced(NamedTuple):
     weights_mb: float
     widest_mb: float
     output: Shape
+    own: bool
 
 
 @dataclass(frozen=True)
@@ -72,16 +79,22 @@ class LatencyModel:
     canary_ms: float
     errors: Errors
     made: Mapping[str, Any]
-    _prior: Prior = field(init=False, repr=False, compare=False)
-    _prices: dict[tuple[BlockSpec, tuple[Shape, ...]], _Priced] = field(
+    _plain: Mapping[str, Row] = field(init=False, repr=False, compare=False)
+    _prices: dict[tuple[BlockSpec, tuple[Shape, ...], tuple[bool, ...]], _Priced] = field(
         init=False, repr=False, compare=False
     )
 
     def __post_init__(self) -> None:
-        rows = tuple(self.table.values())
-        prior = Prior(tuple(row.work for row in rows), np.array([row.ms for row in rows]))
-        object.__setattr__(self, "_prior", prior)
+        # A block that was measured in other layouts is known all the same.
+        plain = {text.rsplit(LAYOUTS, 1)[0]: row for text, row in self.table.items()}
+        object.__setattr__(self, "_plain", plain)
         object.__setattr__(self, "_prices", {})
+
+    @cached_property
+    def _prior(self) -> Prior:
+        """Made when a block is met that was not measured: it takes a while."""
+        rows = tuple(self.table.values())
+        return Prior(tuple(row.work for row in rows), np.array([row.ms for row in rows]))
 
     @property
     def name(self) -> str:
@@ -134,7 +147,7 @@ class LatencyModel:
         sums, _ = self.sums(graph)
         steps = np.diff(self.adding.ms(sums), prepend=0.0)
         shares = []
-        for stage, (step, found) in enumerate(zip(steps, work.blocks(graph), strict=True), 1):
+        for stage, (step, found) in enumerate(zip(steps, self.walk(graph), strict=True), 1):
             prices = [self._price(key) for _, key in found]
             total = sum(price.ms for price in prices)
             for (name, key), price in zip(found, prices, strict=True):
@@ -145,7 +158,12 @@ class LatencyModel:
 
     def missing(self, graphs: Iterable[BlockGraph]) -> tuple[BlockKey, ...]:
         """Return the blocks of these networks that were not measured, each once."""
-        return tuple(key for key in work.all_blocks(graphs) if key.text not in self.table)
+        keys = every(graphs, self.answers_in_own)
+        return tuple(key for key in keys if self._row(key) is None)
+
+    def walk(self, graph: BlockGraph) -> tuple[Named, ...]:
+        """Return of each stage of a network the blocks, named, in the layouts of the device."""
+        return walk(graph, self.answers_in_own)
 
     def sums(self, graph: BlockGraph) -> tuple[Sums, list[float]]:
         """Return what a network's blocks come to, and the guessed milliseconds in it, [exits]."""
@@ -155,11 +173,15 @@ class LatencyModel:
         count = 0
         block_ms, counts, weights_mb, guesses = [], [], [], []
         for nodes in graph.lazy_nodes():
+            own: set[str] = set()
             for node in nodes:
                 inputs = tuple([shapes[name] for name in node.inputs])
                 # A plain tuple finds what a BlockKey does, and is made faster.
-                price = prices.get((node.spec, inputs)) or self._price(BlockKey(node.spec, inputs))
+                key = (node.spec, inputs, layouts(node.inputs, own) if own else ())
+                price = prices.get(key) or self._price(BlockKey(*key))
                 shapes[node.name] = price.output
+                if price.own:
+                    own.add(node.name)
                 ms += price.ms
                 guessed += price.guessed_ms
                 weights += price.weights_mb
@@ -174,7 +196,17 @@ class LatencyModel:
 
     def _price_all(self, graphs: Iterable[BlockGraph]) -> None:
         """Price the blocks of networks together: one guess of many costs as much as of one."""
-        self._learn([key for key in work.all_blocks(graphs) if key not in self._prices])
+        keys = every(graphs, self.answers_in_own)
+        self._learn([key for key in keys if key not in self._prices])
+
+    def _row(self, key: BlockKey) -> Row | None:
+        return self.table.get(key.text) or self._plain.get(key.plain.text)
+
+    def answers_in_own(self, key: BlockKey) -> bool:
+        """Return whether a block leaves its answer in the runtime's own layout, if known."""
+        price = self._prices.get(key)
+        known = price or self._row(key)
+        return known is not None and known.own
 
     def _price(self, key: BlockKey) -> _Priced:
         if key not in self._prices:
@@ -183,7 +215,7 @@ class LatencyModel:
 
     def _learn(self, keys: Sequence[BlockKey]) -> None:
         needed = {key: work.of_block(key) for key in keys}
-        rows = {key: self.table.get(key.text) for key in keys}
+        rows = {key: self._row(key) for key in keys}
         unknown = [key for key in keys if rows[key] is None]
         guessed = dict(zip(unknown, self._prior.ms([needed[k] for k in unknown]), strict=True))
         for key in keys:
@@ -194,7 +226,8 @@ class LatencyModel:
                 foretold,
                 todo.weights_mb,
                 todo.widest_mb,
-                work.traced(key).output,
+                traced(key).output,
+                row is not None and row.own,
             )
 
 

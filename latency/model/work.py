@@ -1,14 +1,11 @@
 """What a block has to do, in numbers: what its time is guessed from before it is measured."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
-from search_spaces.blocks import IMAGE, BlockGraph, BlockSpec, signature
-from search_spaces.operators import Operator, Trace, trace_block
-
-Shape = tuple[int, ...]
+from latency.blocks import BlockKey, traced
+from search_spaces.operators import Operator
 
 CONVOLUTIONS = ("dense", "pointwise", "grouped", "depthwise", "1xn", "linear")
 """Kinds of operators with multiply-accumulates, in the order of ``Work.macs``."""
@@ -16,18 +13,6 @@ CONVOLUTIONS = ("dense", "pointwise", "grouped", "depthwise", "1xn", "linear")
 BYTES_PER_VALUE = 4
 VECTOR = 8
 """Values of float32 that a vector register of today's processors holds at least."""
-
-
-class BlockKey(NamedTuple):
-    """A block on inputs of given shapes: what a table of blocks has one row for."""
-
-    spec: BlockSpec
-    shapes: tuple[Shape, ...]
-
-    @property
-    def text(self) -> str:
-        """The same text for the same work in every process."""
-        return f"{signature(self.spec)} on {'+'.join('x'.join(map(str, s)) for s in self.shapes)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +50,7 @@ def convolution(operator: Operator) -> str | None:
 @lru_cache(maxsize=200_000)
 def of_block(key: BlockKey) -> Work:
     """Return the work of a block, from its traced operators."""
-    found = trace_block(key.spec, key.shapes).operators
+    found = traced(key).operators
     macs = dict.fromkeys(CONVOLUTIONS, 0.0)
     for each in found:
         if kind := convolution(each):
@@ -106,28 +91,3 @@ def _padded(operator: Operator) -> float:
         return 0.0
     into, out = (-(-c // VECTOR) * VECTOR for c in (operator.in_channels, operator.out_channels))
     return operator.macs / operator.in_channels / operator.out_channels * into * out / 1e6
-
-
-def blocks(graph: BlockGraph) -> tuple[tuple[tuple[str, BlockKey], ...], ...]:
-    """Return of each stage of a network the blocks, named, in the order in which they run."""
-    shapes: dict[str, Shape] = {IMAGE: graph.image}
-    stages = []
-    for nodes in graph.lazy_nodes():
-        found = []
-        for node in nodes:
-            key = BlockKey(node.spec, tuple([shapes[name] for name in node.inputs]))
-            shapes[node.name] = traced(key).output
-            found.append((node.name, key))
-        stages.append(tuple(found))
-    return tuple(stages)
-
-
-def all_blocks(graphs: Iterable[BlockGraph]) -> list[BlockKey]:
-    """Return the blocks of several networks, each once."""
-    keys = (key for graph in graphs for stage in blocks(graph) for _, key in stage)
-    return list(dict.fromkeys(keys))
-
-
-def traced(key: BlockKey) -> Trace:
-    """Return the trace of a block."""
-    return trace_block(key.spec, key.shapes)

@@ -5,7 +5,7 @@ answer, and with one thread there is nobody to wait for.
 """
 
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from latency.errors import LatencyError
 from latency.protocol import Protocol
 from latency.runtimes.building import build
 from latency.runtimes.runtime import Piece, Prepared
+
+if TYPE_CHECKING:
+    from latency.graphs.onnx_layout import OwnLayout
 
 Values = dict[str, npt.NDArray[np.float32]]
 
@@ -44,6 +47,9 @@ class OnnxRuntime:
     def prepare(self, piece: Piece, seed: int) -> Prepared:
         kind = PreparedBlock if piece.is_block else PreparedSessions
         return kind(piece, seed, self.batch)
+
+    def answers_in_own(self, piece: Piece) -> bool:
+        return _in_own_layout(piece, 0, self.batch).own
 
     def conditions(self) -> dict[str, Any]:
         return {
@@ -87,31 +93,28 @@ class PreparedSessions(Prepared):
 
 
 class PreparedBlock(Prepared):
-    """A block on its own, its tensors in place before the clock starts.
+    """A block as it runs within a network: in its layouts, its tensors in place beforehand.
 
-    Within a network a block neither copies its input nor allocates its output: that is done once a
-    stage, and would weigh more than many a block.
+    There a block neither copies its input nor allocates its output: that is done once a stage, and
+    would weigh more than many a block.
     """
 
     def __init__(self, piece: Piece, seed: int, batch: int) -> None:
         import onnxruntime
 
-        from latency.graphs.onnx_stages import stage_models
-
-        built = build(piece, seed, batch)
-        ((model, (_, outputs)),) = stage_models(built.stages, built.given)
-        ready = session(model)
-        given = {name: tensor.numpy() for name, tensor in built.given.items()}
-        self._binding = ready.io_binding()
-        tensors = zip(outputs, ready.run(outputs, given), strict=True)
+        found = _in_own_layout(piece, seed, batch)
+        ready = session(found.content, optimise=False)
+        rng = np.random.default_rng(seed)
+        given = {name: rng.standard_normal(shape, dtype=np.float32) for name, shape in found.inputs}
+        (answer,) = ready.run(None, given)
+        values = {**given, ready.get_outputs()[0].name: answer}
         self._held = {
-            name: onnxruntime.OrtValue.ortvalue_from_numpy(array)
-            for name, array in (*given.items(), *tensors)
+            name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in values.items()
         }
-        for name in given:
-            self._binding.bind_ortvalue_input(name, self._held[name])
-        for name in outputs:
-            self._binding.bind_ortvalue_output(name, self._held[name])
+        self._binding = ready.io_binding()
+        for name, value in self._held.items():
+            bind = self._binding.bind_ortvalue_input
+            (bind if name in given else self._binding.bind_ortvalue_output)(name, value)
         self._session, self.parts = ready, (1,)
 
     def run(self, stages: int) -> list[float]:
@@ -123,13 +126,24 @@ class PreparedBlock(Prepared):
         self._held.clear()
 
 
-def session(model: bytes) -> Any:
-    """Open a model with one thread that never spins."""
+def _in_own_layout(piece: Piece, seed: int, batch: int) -> "OwnLayout":
+    from latency.graphs import onnx_layout, recording
+
+    built = build(piece, seed, batch)
+    recorded, _ = recording.record(built.stages[0], built.given)
+    own = piece.own or (False,) * len(piece.inputs)
+    return onnx_layout.optimised(recorded, own, batch)
+
+
+def session(model: bytes, optimise: bool = True) -> Any:
+    """Open a model with one thread that never spins; ``optimise``: what it is not yet."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    if not optimise:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

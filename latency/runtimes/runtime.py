@@ -20,12 +20,14 @@ class Piece:
     """Work to be timed: stages of blocks in order, and the shapes of what the first one reads.
 
     A network with exits, or a single block on inputs of given shapes (one stage). A value that
-    can be sent to another process.
+    can be sent to another process. ``own``: of a block, which inputs come in the runtime's own
+    layout (see ``Rearranging``); empty if none.
     """
 
     stages: tuple[Stage, ...]
     inputs: tuple[tuple[str, Shape], ...]
     norm: Norm = field(default_factory=Norm)
+    own: tuple[bool, ...] = ()
 
     @classmethod
     def network(cls, graph: BlockGraph) -> "Piece":
@@ -33,11 +35,13 @@ class Piece:
         return cls(graph.stages(), ((IMAGE, graph.image),), graph.norm)
 
     @classmethod
-    def block(cls, spec: BlockSpec, shapes: tuple[Shape, ...], norm: Norm) -> "Piece":
+    def block(
+        cls, spec: BlockSpec, shapes: tuple[Shape, ...], norm: Norm, own: tuple[bool, ...] = ()
+    ) -> "Piece":
         """Return one block on inputs of these shapes."""
         names = tuple(f"in{index}" for index in range(len(shapes)))
         stage = Stage((Node(BLOCK, spec, names),), names, (), BLOCK)
-        return cls((stage,), tuple(zip(names, shapes, strict=True)), norm)
+        return cls((stage,), tuple(zip(names, shapes, strict=True)), norm, own)
 
     @property
     def is_block(self) -> bool:
@@ -114,3 +118,14 @@ class Observable(Protocol):
 
     def state(self) -> dict[str, Any]:
         """Return, as JSON values, what changes from one minute to the next."""
+
+
+@runtime_checkable
+class Rearranging(Protocol):
+    """A runtime that keeps tensors in a layout of its own between blocks, where it can.
+
+    The time of a block then depends on how its inputs come.
+    """
+
+    def answers_in_own(self, piece: Piece) -> bool:
+        """Return whether a block leaves its answer in the runtime's own layout."""

@@ -15,10 +15,12 @@ from typing import Any
 
 from latency import canary
 from latency.bench import Batch, Bench
+from latency.blocks import BlockKey
 from latency.fingerprint import Fingerprint
 from latency.protocol import Protocol
 from latency.runtimes.runtime import Piece
 from nas import plugins
+from search_spaces.blocks import BlockGraph
 
 RESOURCE = "nas_device:"
 """What stands before a device's name in the resource of its node."""
@@ -50,6 +52,10 @@ class DeviceAgent:
     def protocol(self) -> Protocol:
         """Return the protocol that suits the runtime."""
         return self._bench.protocol
+
+    def blocks(self, graphs: Sequence[BlockGraph]) -> dict[BlockKey, bool]:
+        """Return all blocks of networks in the layouts of their inputs; see ``Bench.blocks``."""
+        return self._bench.blocks(graphs)
 
     def heartbeat(self) -> float:
         """Return the milliseconds that the canary takes here now."""

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from latency.bench import Batch, DeviceLost, Say, Unfinished, merged, silent
+from latency.blocks import BlockKey
 from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
 from latency.protocol import Protocol
@@ -13,6 +14,7 @@ from latency.runtimes.runtime import Piece
 from nas.errors import UserError
 from nas.executors.protocol import reason
 from nas.executors.ray_session import Session
+from search_spaces.blocks import BlockGraph
 
 TIMEOUT_S = 600.0
 """Until a device that does not answer a call is given up."""
@@ -67,6 +69,10 @@ class RayBench:
 
     def fingerprint(self) -> Fingerprint:
         return dict(self._introduced()[0])
+
+    def blocks(self, graphs: Sequence[BlockGraph]) -> dict[BlockKey, bool]:
+        found: dict[BlockKey, bool] = self._twice(lambda: self._answer("blocks", tuple(graphs)))
+        return found
 
     def heartbeat(self) -> float:
         """Return the milliseconds that the canary takes there now. Raises LatencyError."""
