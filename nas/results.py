@@ -10,7 +10,7 @@ from nas import frame
 from nas.errors import UserError
 from nas.objective import Objective
 from nas.record import State, TrialRecord
-from nas.rewards import SOFT_W, Reward
+from nas.rewards import SOFT_W, Reward, Risk
 from nas.run import SETTINGS, Run, open_run
 from search_spaces.errors import SpaceError
 
@@ -26,15 +26,21 @@ def trials(run: Run) -> "pd.DataFrame":
 
 
 def rescored(
-    objective: Objective, target_ms: float | None, w: float | None, hard: bool
+    objective: Objective,
+    target_ms: float | None,
+    w: float | None,
+    hard: bool,
+    risk: Risk | None = None,
 ) -> Objective:
-    """The objective with another reward; what is None stays as the search had it.
+    """The objective with another reward or risk; what is None stays as the search had it.
 
     Raises UserError for ``w`` beside ``hard``, for an exponent above zero, and where neither the
     search nor the caller has a target latency (milliseconds).
     """
     if hard and w is not None:
         raise UserError("--w and --hard exclude each other")
+    if risk is not None:
+        objective = replace(objective, risk=risk)
     if target_ms is None and w is None and not hard:
         return objective
     known = objective.reward

@@ -92,7 +92,7 @@ class Run:
         """What the run optimises."""
         from nas.objective import Objective
 
-        return Objective.parse(self.settings.objective, self.reward())
+        return Objective.parse(self.settings.objective, self.reward(), self.settings.risk)
 
     def records(self) -> "list[TrialRecord]":
         """All trials as they are recorded now, in order. Raises UserError if a file is damaged."""
