@@ -93,7 +93,7 @@ def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 def measure_front(
     run: Run, source: "LatencySource", progress: Progress, interruption: Interruption
 ) -> None:
-    """Measures the networks of the final front together, where a model foretold them.
+    """Measures the networks of the final front together, where a model predicted them.
 
     What goes wrong with it is said and spoils no search: `nas resume` tries again.
     """

@@ -3,7 +3,7 @@
 study.db      every trial (an Optuna study, unless the search names another storage)
 search.yaml   all settings as resolved           latency.json   device, runtime, target, image
 facts/        held-out answers of each trial     weights/       of the trials on the front
-latency-model.json   what foretells latencies    front.json     the front measured at the end
+latency-model.json   what predicts latencies    front.json     the front measured at the end
 start.json    the networks it begins with       (these three: where there are such)
 live.json     what the driver says of the moment: it is there, what it trains, the losses so far
 driver.lock   held while a search drives the run

@@ -61,7 +61,7 @@ def find(
 
     A file must be of the source's device. `check` is called while a model is fitted, to raise
     where the search is to stop. Raises LatencyError, and UserError for a file beside a source
-    that measures nothing a model could foretell.
+    that measures nothing a model could predict.
     """
     bench, asked = bench_of(source), settings.latency_model
     if asked == NONE or (asked == AUTO and bench is None):

@@ -80,7 +80,7 @@ def _figure(ms: float | None) -> str:
 
 
 def _latencies(run: "Run", front: list[dict[str, Any]]) -> list[str]:
-    """Which latency is which, and how far the model is off, where a model foretold them."""
+    """Which latency is which, and how far the model is off, where a model predicted them."""
     lines = []
     if run.settings.risk == "upper":
         lines.append("Latency is the upper end of its interval (risk upper).")

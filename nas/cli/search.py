@@ -120,7 +120,7 @@ def search(
         str | None,
         typer.Option(
             metavar="FILE",
-            help="Foretell latencies by a model of nas latency fit, and measure only where it is "
+            help="Predict latencies by a model of nas latency fit, and measure only where it is "
             "in doubt. auto: by one that fits from an earlier search, from 100 trials on by a new "
             "one. none: measure every network. Default: auto.",
         ),

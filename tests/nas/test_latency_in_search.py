@@ -76,7 +76,7 @@ def how(run: Run) -> set[str]:
     return {str(record.measurement.how) for record in run.records() if record.measurement}
 
 
-def test_a_file_foretells_every_network_and_the_front_is_measured(
+def test_a_file_predicts_every_network_and_the_front_is_measured(
     tmp_path: Path, bench: Lawful, model: LatencyModel
 ) -> None:
     document.save(model, tmp_path / "model.json")
@@ -267,18 +267,18 @@ class Said:
 def test_what_is_in_doubt_is_measured(
     kind: How, last: tuple[float, float, float], measures: bool
 ) -> None:
-    foretold = Said(kind, (1.0, 0.1, 9.0), last)
+    predicted = Said(kind, (1.0, 0.1, 9.0), last)
     device = Said("measured", (1.1, 1.0, 1.2), (2.2, 2.1, 2.3))
-    guarded = Guarded(foretold, device, 2.5, [].append)  # type: ignore[arg-type]
+    guarded = Guarded(predicted, device, 2.5, [].append)  # type: ignore[arg-type]
     found = guarded.estimate_many(["one", "two"])  # type: ignore[list-item]
     assert {exits[-1].how for exits in found} == {"measured" if measures else kind}
     assert device.asked == (["one", "two"] if measures else [])
 
 
 def test_a_device_that_dies_is_told_once_and_the_model_goes_on() -> None:
-    foretold, device = Said("table", (2.0, 1.0, 3.0)), Said("measured", (2.2, 2.1, 2.3))
+    predicted, device = Said("table", (2.0, 1.0, 3.0)), Said("measured", (2.2, 2.1, 2.3))
     lines: list[str] = []
-    guarded = Guarded(foretold, device, 2.5, lines.append)
+    guarded = Guarded(predicted, device, 2.5, lines.append)
     assert guarded.estimate(None)[-1].how == "measured"  # type: ignore[arg-type]
     device.lost = True
     assert [guarded.estimate(None)[-1].how for _ in range(3)] == ["table"] * 3  # type: ignore[arg-type]

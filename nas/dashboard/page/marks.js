@@ -3,7 +3,7 @@
 (() => {
   const NAS = (globalThis.NAS = globalThis.NAS || {});
   const { model, plain } = NAS;
-  // Filled: measured. Open: foretold by a latency model, with a dot where it had to guess blocks.
+  // Filled: measured. Open: predicted by a latency model, with a dot where it had to guess blocks.
   const HOW = { measured: '', table: '-open', extrapolated: '-open-dot', simulated: '-open-dot' };
   const SAID = { table: 'from the table of a model', extrapolated: 'from a model that guessed blocks' };
   const SLOW_AXES = ['latency_ms', 'p95_ms', 'worst_ms'];
