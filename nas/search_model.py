@@ -26,6 +26,9 @@ FILE = "latency-model.json"
 FIT_FROM = 100
 """Trials from which on a model is fitted unasked: for fewer, measuring each is less work."""
 
+EVERY_S = 5.0
+"""Seconds between two lines about a campaign."""
+
 Tell = Callable[[str], None]
 
 
@@ -187,21 +190,20 @@ def _stated(model: "LatencyModel", what: str) -> str:
 
 
 class Steps:
-    """Turns the steps of a campaign into four lines of each kind, with the time that is left."""
+    """Turns the steps of a campaign into lines, one in `EVERY_S` seconds, with what is left."""
 
     def __init__(
         self, say: Tell, check: Callable[[], None], clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._say, self._check, self._clock = say, check, clock
-        self._what, self._quarter, self._start = "", 0, clock()
+        self._what, self._start, self._said = "", clock(), clock()
 
     def __call__(self, what: str, done: int, of: int) -> None:
         """Be told a step. Raises what `check` raises."""
         self._check()
         if what != self._what:
-            self._what, self._quarter, self._start = what, 0, self._clock()
-        quarter = 4 * done // max(1, of)
-        if quarter > self._quarter:
-            self._quarter = quarter
-            left = (self._clock() - self._start) / done * (of - done)
-            self._say(f"{what} {done}/{of}" + (f", {spoken(left)} left" if done < of else ""))
+            self._what, self._start = what, self._clock()
+        if done and self._clock() - self._said >= EVERY_S:
+            self._said = self._clock()
+            left = (self._said - self._start) / done * (of - done)
+            self._say(f"{what} {done}/{of}, {spoken(left)} left")

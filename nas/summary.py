@@ -7,7 +7,7 @@ from shlex import quote
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from nas import frame, front_latency
+from nas import frame, front_latency, search_model
 from nas.progress import spoken
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from nas.run import Run
 
 _HEAD = ("trial", "accuracy", "± s.e.", "latency ms", "reward", "parameters")
-_WAYS = {
+_WAYS = {  # of `latency_is`
     "table": "from the model's table",
     "extrapolated": "from the model with guessed blocks",
     "measured": "measured before training",
@@ -84,10 +84,10 @@ def _latencies(run: "Run", front: list[dict[str, Any]]) -> list[str]:
     lines = []
     if run.settings.risk == "upper":
         lines.append("Latency is the upper end of its interval (risk upper).")
-    ways = Counter(row["latency_is"] for row in front if row["latency_is"] in _WAYS)
-    if not ways.keys() - {"measured"}:
+    if not (run.path / search_model.FILE).exists():
         return lines
-    said = ", ".join(f"{count} {_WAYS[how]}" for how, count in ways.items())
+    ways = Counter(row["latency_is"] for row in front)
+    said = ", ".join(f"{count} {_WAYS.get(how, how)}" for how, count in ways.items())
     lines.append(f"Latency is what the search went by: {said}.")
     known = front_latency.read(run.path)
     if known is None:

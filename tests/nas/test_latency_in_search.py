@@ -133,8 +133,20 @@ def test_a_search_of_many_trials_fits_a_model_first(
     assert how(run) <= {"table", "extrapolated"}
     said = "\n".join(heard.lines)
     assert "fitting a latency model of lawful on bench" in said
-    assert "rounds 2/2" in said
     assert "off by" in said
+
+
+def test_a_long_measurement_says_how_much_is_left() -> None:
+    said: list[str] = []
+    checks: list[None] = []
+    now = iter(range(0, 1000, 3))
+    steps = search_model.Steps(said.append, lambda: checks.append(None), lambda: next(now))
+    for done in range(1, 13):
+        steps("rounds", done, 12)
+    assert len(checks) == 12
+    assert 2 < len(said) < 12
+    assert said[0].startswith("rounds ")
+    assert said[-1].endswith(" s left")
 
 
 def test_a_kept_model_serves_later_searches_of_the_same_kind_alone(
