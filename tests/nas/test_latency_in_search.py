@@ -272,8 +272,8 @@ class Said:
         ("table", (2.0, 1.9, 2.1), False),
         ("table", (2.0, 1.5, 2.6), True),  # the target is within
         ("table", (1.9, 1.0, 2.4), False),  # wide, but nothing is guessed
-        ("extrapolated", (1.9, 1.7, 2.0), False),
-        ("extrapolated", (1.9, 1.5, 2.0), True),
+        ("extrapolated", (1.9, 1.6, 2.3), False),
+        ("extrapolated", (1.9, 1.5, 2.4), True),
     ],
 )
 def test_what_is_in_doubt_is_measured(
