@@ -3,7 +3,10 @@
 Units are in the column names: `accuracy` is a fraction of the held-out images, `latency_ms` the
 mean over images that leave early, both under the trial's exit policy; `macs` and `parameters`
 are of the whole network, `expected_macs` of the policy; `seconds` is training time (of the first
-training, where a measurement is reused). Columns and their types are the same for an empty run.
+training, where a measurement is reused). `latency_ms`, `p95_ms` and `worst_ms` are what the
+objective weighs: with the risk "upper" the upper ends of intervals. `estimate_ms` is the estimate
+itself and `low_ms` to `high_ms` its interval, of the same mean; `latency_is` says how it was found.
+Columns and their types are the same for an empty run.
 """
 
 import json
@@ -39,6 +42,10 @@ COLUMNS = {
     "p95_ms": "float64",
     "worst_ms": "float64",
     "expected_macs": "float64",
+    "estimate_ms": "float64",
+    "low_ms": "float64",
+    "high_ms": "float64",
+    "latency_is": "string",
 }
 FRONT_COLUMNS = COLUMNS | {
     "policy": "string",  # JSON text: found, thresholds, shares
@@ -66,7 +73,7 @@ def pareto(records: Iterable[TrialRecord], objective: Objective) -> "pd.DataFram
     `tied_with` lists the rows from which 1.96 standard errors of the difference (taken as if the
     images were drawn anew for each) cannot tell a row apart.
     """
-    points = list(_points(records))
+    points = list(_points(records, objective))
     values = [objective.point(measured, seen, objective.plane) for _, measured, seen in points]
     kept = [points[i] for i in front(values, tuple(DIRECTIONS[f] for f in objective.plane))]
     kept.sort(key=lambda point: (point[2].latency_ms, point[2].accuracy, point[0].trial))
@@ -93,12 +100,13 @@ def hypervolume(records: Iterable[TrialRecord], objective: Objective) -> float:
     The reference point has accuracy 0 and a tenth more than the slowest network's last exit
     (milliseconds) and the largest network's parameters. 0.0 without a complete trial.
     """
-    points = list(_points(records))
+    points = list(_points(records, objective))
     if not points:
         return 0.0
     worst = {
         "accuracy": 0.0,
-        "latency_ms": _BEYOND_WORST * max(m.exit_latency_ms[-1] for _, m, _ in points),
+        "latency_ms": _BEYOND_WORST
+        * max(m.at(objective.risk).exit_latency_ms[-1] for _, m, _ in points),
         "parameters": _BEYOND_WORST * max(m.parameters for _, m, _ in points),
     }
     return volume(
@@ -127,13 +135,13 @@ def _plain(column: str, value: Any) -> Any:
 
 
 def _points(
-    records: Iterable[TrialRecord],
+    records: Iterable[TrialRecord], objective: Objective
 ) -> Iterator[tuple[TrialRecord, Measurement, PolicyScore]]:
     for record in records:
         measured = _measured(record)
         # A reused measurement would only repeat the points of the trial that it comes from.
         if measured is not None and record.reused_from is None:
-            for seen in policy_scores(measured):
+            for seen in policy_scores(measured.at(objective.risk)):
                 yield record, measured, seen
 
 
@@ -170,6 +178,7 @@ def _row(record: TrialRecord, seen: PolicyScore | None, objective: Objective) ->
         measured = record.measurement
         row["macs"], row["parameters"] = measured.exit_macs[-1], measured.parameters
         row["epochs"], row["seconds"] = measured.epochs, measured.seconds
+        row["latency_is"] = measured.how
     if seen is not None:
         row |= {
             "accuracy": seen.accuracy,
@@ -181,7 +190,23 @@ def _row(record: TrialRecord, seen: PolicyScore | None, objective: Objective) ->
         }
         if objective.reward is not None:
             row["reward"] = objective.reward(seen.accuracy, seen.latency_ms)
+        if record.measurement is not None:
+            row |= _interval(record.measurement, seen)
     return row
+
+
+def _interval(measured: Measurement, seen: PolicyScore) -> dict[str, float]:
+    """The mean over the images that leave early, of the estimate and of both its ends."""
+    known = {
+        "estimate_ms": measured.exit_latency_ms,
+        "low_ms": measured.exit_low_ms,
+        "high_ms": measured.exit_high_ms,
+    }
+    return {
+        name: sum(share * ms for share, ms in zip(seen.shares, exits, strict=True))
+        for name, exits in known.items()
+        if exits is not None
+    }
 
 
 def _frame(rows: list[dict[str, Any]], columns: dict[str, str]) -> "pd.DataFrame":

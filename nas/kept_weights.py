@@ -33,7 +33,7 @@ class KeptWeights:
     def add(self, trial: int, measurement: Measurement, weights: bytes | None) -> None:
         """A finished trial; `weights` None when its file, if it needs one, is there already."""
         plane = self._objective.plane
-        for seen in policy_scores(measurement):
+        for seen in policy_scores(measurement.at(self._objective.risk)):
             self._points.append(self._objective.point(measurement, seen, plane))
             self._trials.append(trial)
         # What left the front never comes back: thousands of trials stay quick.

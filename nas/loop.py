@@ -264,6 +264,9 @@ class Loop:
         try:
             measurement = Measurement(
                 exit_latency_ms=tuple(each.latency_ms for each in priced.latency),
+                exit_low_ms=tuple(each.low_ms for each in priced.latency),
+                exit_high_ms=tuple(each.high_ms for each in priced.latency),
+                how=priced.latency[-1].how,
                 exit_macs=priced.exit_macs,
                 parameters=priced.parameters,
                 held_out=outcome.held_out,

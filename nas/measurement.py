@@ -3,7 +3,7 @@
 import io
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from nas import atomic
 from nas.errors import UserError
+from nas.rewards import Risk
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,8 +96,10 @@ class Measurement:
     """The facts of one trained architecture, exits in order and counted from 0.
 
     Latency (milliseconds, one image) and MACs are cumulative and lazy: what exit k has cost,
-    given that only the work it needs was done. `seconds` is the time the training took. Raises
-    ValueError unless there is one finite, positive latency and one MAC count for every exit.
+    given that only the work it needs was done. `seconds` is the time the training took.
+    `exit_low_ms` and `exit_high_ms` bound each latency, and `how` says how the last one was found
+    (``latency.source.How``); None where they were not recorded. Raises ValueError unless there is
+    one finite, positive latency and one MAC count for every exit, and one bound where any is.
     """
 
     exit_latency_ms: tuple[float, ...]
@@ -106,6 +109,9 @@ class Measurement:
     seconds: float
     epochs: int
     seed: int
+    exit_low_ms: tuple[float, ...] | None = None
+    exit_high_ms: tuple[float, ...] | None = None
+    how: str | None = None
 
     def __post_init__(self) -> None:
         exits = self.held_out.exits
@@ -114,9 +120,21 @@ class Measurement:
                 f"{len(self.exit_latency_ms)} latencies and {len(self.exit_macs)} MAC counts "
                 f"for {exits} exits"
             )
-        latency = np.asarray(self.exit_latency_ms)
+        bounds = [bound for bound in (self.exit_low_ms, self.exit_high_ms) if bound is not None]
+        if any(len(bound) != exits for bound in bounds):
+            raise ValueError(f"{[len(bound) for bound in bounds]} bounds for {exits} exits")
+        latency = np.asarray([self.exit_latency_ms, *bounds])
         if not bool(np.all(np.isfinite(latency) & (latency > 0))):
             raise ValueError(f"latencies must be finite and positive: {self.exit_latency_ms}")
+
+    def at(self, risk: Risk) -> "Measurement":
+        """Return the facts with the latencies that this risk weighs.
+
+        Where no interval was recorded, the upper end is the latency itself.
+        """
+        if risk == "mean" or self.exit_high_ms is None:
+            return self
+        return replace(self, exit_latency_ms=self.exit_high_ms)
 
     def accuracy_of_exit(self, k: int) -> float:
         """Return the fraction of images that exit k (from 0; -1 is the last) gets right."""
@@ -136,7 +154,13 @@ class Measurement:
             "seconds": self.seconds,
             "epochs": self.epochs,
             "seed": self.seed,
+            **self._interval(),
         }
+
+    def _interval(self) -> dict[str, Any]:
+        found = {"exit_low_ms": self.exit_low_ms, "exit_high_ms": self.exit_high_ms}
+        known: dict[str, Any] = {name: list(each) for name, each in found.items() if each}
+        return known | ({} if self.how is None else {"how": self.how})
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], held_out: HeldOut) -> "Measurement":
@@ -152,4 +176,11 @@ class Measurement:
             seconds=float(facts["seconds"]),
             epochs=int(facts["epochs"]),
             seed=int(facts["seed"]),
+            exit_low_ms=_bound(facts, "exit_low_ms"),
+            exit_high_ms=_bound(facts, "exit_high_ms"),
+            how=facts.get("how"),
         )
+
+
+def _bound(facts: Mapping[str, Any], name: str) -> tuple[float, ...] | None:
+    return tuple(float(ms) for ms in facts[name]) if facts.get(name) else None

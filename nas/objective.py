@@ -6,7 +6,7 @@ from typing import Literal
 from nas.errors import UserError
 from nas.exits import PolicyScore, best_policy, cheapest_policy
 from nas.measurement import Measurement
-from nas.rewards import Reward
+from nas.rewards import Reward, Risk
 
 Direction = Literal["maximize", "minimize"]
 DIRECTIONS: dict[str, Direction] = {
@@ -21,17 +21,19 @@ _EXAMPLE = "pareto:" + ",".join(DIRECTIONS)
 class Objective:
     """The reward (no `facts`), or the Pareto front over `facts`, names of `DIRECTIONS`.
 
-    A Pareto objective may know a reward too: it is then shown, not optimised.
+    A Pareto objective may know a reward too: it is then shown, not optimised. `risk` says which
+    latency counts, here and in every front and score.
     """
 
     facts: tuple[str, ...]
     reward: Reward | None
+    risk: Risk = "mean"
 
     def __post_init__(self) -> None:
         assert self.facts or self.reward is not None, "an objective without facts needs a reward"
 
     @classmethod
-    def parse(cls, text: str, reward: Reward | None = None) -> "Objective":
+    def parse(cls, text: str, reward: Reward | None = None, risk: Risk = "mean") -> "Objective":
         """Read "reward" or "pareto[:accuracy,latency_ms,parameters]", two or three names.
 
         "pareto" alone is accuracy and latency. Raises UserError in one line for anything else,
@@ -41,10 +43,10 @@ class Objective:
         if kind == "reward" and not colon:
             if reward is None:
                 raise UserError("objective 'reward': needs a target latency")
-            return cls((), reward)
+            return cls((), reward, risk)
         if kind != "pareto":
             raise UserError(f"objective {text!r}: choose 'reward', 'pareto' or {_EXAMPLE!r}")
-        return cls(_facts(text, listed) if colon else ("accuracy", "latency_ms"), reward)
+        return cls(_facts(text, listed) if colon else ("accuracy", "latency_ms"), reward, risk)
 
     def __str__(self) -> str:
         return "pareto:" + ",".join(self.facts) if self.facts else "reward"
@@ -60,10 +62,14 @@ class Objective:
         return self.facts or ("accuracy", "latency_ms")
 
     def view(self, measurement: Measurement) -> PolicyScore:
-        """Score the policy best for the reward, in Pareto mode the cheapest within half a point."""
+        """Score the policy best for the reward, in Pareto mode the cheapest within half a point.
+
+        Its latencies are those that the risk weighs.
+        """
+        weighed = measurement.at(self.risk)
         if self.facts or self.reward is None:
-            return cheapest_policy(measurement)
-        return best_policy(measurement, self.reward)
+            return cheapest_policy(weighed)
+        return best_policy(weighed, self.reward)
 
     def values(self, measurement: Measurement) -> tuple[float, ...]:
         """Return what the study is told: one value per direction, under the policy of `view`."""

@@ -67,9 +67,21 @@ def measured(run: "Run", number: int, facts: Mapping[str, Any]) -> Measurement:
     reused_from = facts.get("reused_from")
     held_out = HeldOut.load(run.facts_path(number if reused_from is None else reused_from))
     try:
-        return Measurement.from_facts(facts["measurement"], held_out)
+        return Measurement.from_facts(facts["measurement"] | _interval(facts), held_out)
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"trial {number} of {run.path} is damaged: {error!r}") from None
+
+
+def _interval(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Bounds as runs of before they were part of the measurement have them: among its estimates."""
+    estimates = facts.get("latency")
+    if not estimates or "exit_high_ms" in facts["measurement"]:
+        return {}
+    return {
+        "exit_low_ms": [each["low_ms"] for each in estimates],
+        "exit_high_ms": [each["high_ms"] for each in estimates],
+        "how": estimates[-1]["how"],
+    }
 
 
 def recorded_architecture(

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import frame
+from nas import frame, front_latency
 from nas.errors import UserError
 from nas.objective import Objective
 from nas.record import State, TrialRecord
-from nas.rewards import SOFT_W, Reward
+from nas.rewards import SOFT_W, Reward, Risk
 from nas.run import SETTINGS, Run, open_run
 from search_spaces.errors import SpaceError
 
@@ -26,15 +26,21 @@ def trials(run: Run) -> "pd.DataFrame":
 
 
 def rescored(
-    objective: Objective, target_ms: float | None, w: float | None, hard: bool
+    objective: Objective,
+    target_ms: float | None,
+    w: float | None,
+    hard: bool,
+    risk: Risk | None = None,
 ) -> Objective:
-    """The objective with another reward; what is None stays as the search had it.
+    """The objective with another reward or risk; what is None stays as the search had it.
 
     Raises UserError for ``w`` beside ``hard``, for an exponent above zero, and where neither the
     search nor the caller has a target latency (milliseconds).
     """
     if hard and w is not None:
         raise UserError("--w and --hard exclude each other")
+    if risk is not None:
+        objective = replace(objective, risk=risk)
     if target_ms is None and w is None and not hard:
         return objective
     known = objective.reward
@@ -85,7 +91,7 @@ def status(run: Run) -> dict[str, Any]:
     """Where a run stands, as JSON values; ``best`` is its row of the trials, or None."""
     records, objective = run.records(), run.objective()
     states = Counter(known.state for known in records)
-    found, reward = _best(records, objective), objective.reward
+    found, reward, front = _best(records, objective), objective.reward, front_latency.read(run.path)
     row = None if found is None else frame.rows(frame.trials([found], objective))[0]
     return {
         "run": run.name,
@@ -100,7 +106,18 @@ def status(run: Run) -> dict[str, Any]:
         "reused": sum(known.reused_from is not None for known in records),
         "best": row,
         "hypervolume": frame.hypervolume(records, objective),
+        "risk": objective.risk,
+        "latency_is": _found_how(records),
+        "front_error": front and front.error(),
     }
+
+
+def _found_how(records: Iterable[TrialRecord]) -> dict[str, int]:
+    """How many networks have a latency that was found in which way."""
+    own = (each for each in records if each.reused_from is None)
+    return dict(
+        Counter(each.measurement.how for each in own if each.measurement and each.measurement.how)
+    )
 
 
 def statuses(out: Path) -> list[dict[str, Any]]:

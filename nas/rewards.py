@@ -2,8 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from typing import Literal
 
 from nas.errors import UserError
+
+Risk = Literal["mean", "upper"]
+"""Which latency is weighed: the estimate, or the upper end of its interval."""
 
 SOFT_W = -0.07
 """Twice the latency should buy 5 % relative accuracy (MnasNet, section 3)."""

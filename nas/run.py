@@ -3,7 +3,8 @@
 study.db      every trial (an Optuna study, unless the search names another storage)
 search.yaml   all settings as resolved           latency.json   device, runtime, target, image
 facts/        held-out answers of each trial     weights/       of the trials on the front
-start.json    the networks it begins with, where it does
+latency-model.json   what predicts latencies    front.json     the front measured at the end
+start.json    the networks it begins with       (these three: where there are such)
 live.json     what the driver says of the moment: it is there, what it trains, the losses so far
 driver.lock   held while a search drives the run
 """
@@ -24,6 +25,7 @@ from nas.errors import UserError
 from nas.settings import SearchSettings
 
 if TYPE_CHECKING:
+    from latency.model.model import LatencyModel
     from nas.objective import Objective
     from nas.record import TrialRecord
     from nas.rewards import Reward
@@ -92,7 +94,7 @@ class Run:
         """What the run optimises."""
         from nas.objective import Objective
 
-        return Objective.parse(self.settings.objective, self.reward())
+        return Objective.parse(self.settings.objective, self.reward(), self.settings.risk)
 
     def records(self) -> "list[TrialRecord]":
         """All trials as they are recorded now, in order. Raises UserError if a file is damaged."""
@@ -157,10 +159,13 @@ def reward(settings: SearchSettings, target_ms: float) -> "Reward":
 
 
 def create(
-    settings: SearchSettings, latency: dict[str, Any], starts: "Sequence[StartingPoint]" = ()
+    settings: SearchSettings,
+    latency: dict[str, Any],
+    starts: "Sequence[StartingPoint]" = (),
+    model: "LatencyModel | None" = None,
 ) -> Run:
     """Makes the folder of a new run. Raises UserError if one of this name is there."""
-    from nas import starting
+    from nas import search_model, starting
 
     name = settings.name or free_name(settings)
     refuse_existing(settings.out, name)
@@ -178,6 +183,8 @@ def create(
         atomic.write(path / LATENCY, json.dumps(latency, indent=2, allow_nan=False).encode())
         if starts:
             atomic.write(path / starting.FILE, starting.dump(starts))
+        if model is not None:
+            search_model.write(model, path)
         save_settings(run)
     return run
 

@@ -2,12 +2,12 @@
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import devices, plugins, starting
+from nas import devices, plugins, pricing, search_model, starting
 from nas import run as runs
 from nas import settings as settings_of
 from nas.errors import UserError
@@ -114,11 +114,15 @@ def _begun(
     task = _task(settings, progress)
     starts = starting.buildable(starts, space, task.image, task.classes, progress.say)
     session = stack.enter_context(opening.session(settings, interruption))
-    latency = _latency(settings, source, task, progress, interruption)
+    shape = search_model.Shape(space, task.image, task.classes)
+    model = search_model.find(settings, source, shape, progress.say, interruption.check)
+    doubting = pricing.guarded(model, source, None, progress)
+    latency = pricing.facts(settings, doubting, task, progress, interruption)
     resolved = _resolved(settings, task, latency["target_ms"])
     _refuse_known_study(resolved)
-    workplace = _workplace(settings, session, task, source, interruption, stack)
-    run = runs.create(resolved, latency, starts)
+    priced = pricing.guarded(model, source, latency["target_ms"], progress)
+    workplace = _workplace(settings, session, task, priced, interruption, stack)
+    run = runs.create(resolved, latency, starts, model)
     progress.say(
         f"run {run.path}: {run.settings.trials} trials by {settings.controller} "
         f"on {task.data.source}, target latency {run.target_ms:.4g} ms ({latency['found']})"
@@ -172,14 +176,13 @@ def resume(
             source = _source(settings, interruption, stack)
         except Stopped:
             raise Interrupted(found) from None
-        if changed := _changed(found.latency.get("conditions") or {}, source.conditions()):
-            progress.say(f"warning: latencies will not compare to those before: {changed}")
+        priced = pricing.again(found, source, progress)
         task = _task(settings, progress)
         store = stack.enter_context(_store(found, create=False))
         _refuse_fewer(store, found.settings.trials, settings.trials)
         try:
             session = stack.enter_context(opening.session(settings, interruption))
-            workplace = _workplace(settings, session, task, source, interruption, stack)
+            workplace = _workplace(settings, session, task, priced, interruption, stack)
         except Stopped:
             raise Interrupted(found) from None
         if settings != found.settings:
@@ -215,19 +218,6 @@ def _refuse_fewer(store: "Store", before: int, total: int) -> None:
         raise UserError(f"trials {total}: the run has {there} already; give more, or +N for N more")
 
 
-def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What differs of all that a measured latency depends on most; empty for a simulated one."""
-    facts = []
-    for name in ("cpu", "torch", "threads"):
-        old, new = (
-            (conditions.get("host") or {}).get(name) if name == "cpu" else conditions.get(name)
-            for conditions in (before, now)
-        )
-        if before and old != new:
-            facts.append(f"{name} was {old}, is {new}")
-    return ", ".join(facts)
-
-
 def resume_command(run: Run) -> str:
     """What to type to go on with a run."""
     out = run.settings.out
@@ -261,33 +251,6 @@ def _task(settings: SearchSettings, progress: Progress) -> "Task":
     )
 
 
-def _latency(
-    settings: SearchSettings,
-    source: "LatencySource",
-    task: "Task",
-    progress: Progress,
-    interruption: Interruption,
-) -> dict[str, Any]:
-    """What `latency.json` records: where and how latency is estimated, and the target."""
-    from nas.target import ARCHITECTURES, Target, from_random
-
-    target = Target(settings.target_latency, "given") if settings.target_latency else None
-    if target is None:
-        progress.say(f"no target latency: estimating {ARCHITECTURES} random architectures")
-        space = plugins.space(settings.space)
-        shape = (task.image, task.classes)
-        target = from_random(space, source, *shape, settings.seed, interruption.check, progress.say)
-    return {
-        "runtime": source.name,
-        "device": source.device,
-        "conditions": source.conditions(),
-        "target_ms": target.latency_ms,
-        "found": target.found,
-        "image": list(task.image),
-        "classes": task.classes,
-    }
-
-
 def _resolved(settings: SearchSettings, task: "Task", target_ms: float) -> SearchSettings:
     """All options as they will be used, so that the file alone repeats the search."""
     from nas import store
@@ -302,6 +265,7 @@ def _resolved(settings: SearchSettings, task: "Task", target_ms: float) -> Searc
             "space_version": plugins.space(settings.space).version,
             "storage": storage,
             "start": starting.absolute(settings.start),
+            "latency_model": search_model.absolute(settings.latency_model),
             "data": task.data.source,
             "data_root": task.data.root,
             "target_latency": target_ms,
@@ -344,6 +308,8 @@ def _drive(
     try:
         with runs.writing(run.path):
             loop.go(workplace.executor)
+            workplace.executor.close()  # the workers are idle: none disturbs a measurement
+            pricing.measure_front(run, workplace.source, progress, interruption)
     finally:
         workplace.executor.close()  # no trial goes on once another driver may take the run
         progress.close()

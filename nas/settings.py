@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from nas.errors import UserError
-from nas.rewards import SOFT_W
+from nas.rewards import SOFT_W, Risk
 
 if TYPE_CHECKING:
     from nas.data.dataset import DataSpec
@@ -130,6 +130,8 @@ class SearchSettings(BaseModel):
     hard: bool = False
     device: str = "cpu"
     runtime: str = "torch"
+    latency_model: str = "auto"  # or none (measure every network), or a file
+    risk: Risk = "mean"  # which latency is weighed
 
     executor: Literal["ray", "inline"] = "ray"
     workers: int = Field(default_factory=cores, ge=1)

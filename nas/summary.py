@@ -1,12 +1,13 @@
 """What a search found, in words: the front, what it rests on, and what to do next."""
 
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from shlex import quote
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from nas import frame
+from nas import frame, front_latency, search_model
 from nas.progress import spoken
 
 if TYPE_CHECKING:
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from nas.run import Run
 
 _HEAD = ("trial", "accuracy", "± s.e.", "latency ms", "reward", "parameters")
+_WAYS = {  # of `latency_is`
+    "table": "from the model's table",
+    "extrapolated": "from the model with guessed blocks",
+    "measured": "measured before training",
+}
 _MOST_FAILURES = 3
 _DEFAULT_OUT = Path("results")
 
@@ -32,14 +38,14 @@ def text(run: "Run") -> str:
     if front:
         latency = f"{run.latency['runtime']} on {run.latency['device']}"
         lines += ["", f"The front, one row a network ({latency}, target {run.target_ms:.4g} ms):"]
-        lines += [*_table(front), *_ties(front), "", *_next(run)]
+        lines += [*_table(front), *_latencies(run, front), *_ties(front), "", *_next(run)]
     return "\n".join([*lines, f"Everything is in {run.path}", *_time(records)])
 
 
 def _front(run: "Run", records: "list[TrialRecord]") -> list[dict[str, Any]]:
     """The networks on the front, the slowest last, each at its point of the highest reward."""
     best: dict[int, dict[str, Any]] = {}
-    points = frame.rows(frame.pareto(records, run.objective()))
+    points = front_latency.beside(run, frame.rows(frame.pareto(records, run.objective())))
     for number, point in enumerate(points):
         known = best.get(point["trial"])
         if known is None or point["reward"] > known["reward"]:
@@ -48,6 +54,8 @@ def _front(run: "Run", records: "list[TrialRecord]") -> list[dict[str, Any]]:
 
 
 def _table(front: list[dict[str, Any]]) -> list[str]:
+    again = any(row["measured_ms"] is not None for row in front)
+    head = (*_HEAD, *(("measured ms",) if again else ()))
     body = [
         (
             str(row["trial"]),
@@ -56,13 +64,40 @@ def _table(front: list[dict[str, Any]]) -> list[str]:
             f"{row['latency_ms']:.4g}",
             f"{row['reward']:.4f}",
             f"{row['parameters']:,}",
+            *((_figure(row["measured_ms"]),) if again else ()),
         )
         for row in front
     ]
-    widths = [max(len(row[i]) for row in (_HEAD, *body)) for i in range(len(_HEAD))]
+    widths = [max(len(row[i]) for row in (head, *body)) for i in range(len(head))]
     return [
         "  " + "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True))
-        for row in (_HEAD, *body)
+        for row in (head, *body)
+    ]
+
+
+def _figure(ms: float | None) -> str:
+    return "-" if ms is None else f"{ms:.4g}"
+
+
+def _latencies(run: "Run", front: list[dict[str, Any]]) -> list[str]:
+    """Which latency is which, and how far the model is off, where a model predicted them."""
+    lines = []
+    if run.settings.risk == "upper":
+        lines.append("Latency is the upper end of its interval (risk upper).")
+    if not (run.path / search_model.FILE).exists():
+        return lines
+    ways = Counter(row["latency_is"] for row in front)
+    said = ", ".join(f"{count} {_WAYS.get(how, how)}" for how, count in ways.items())
+    lines.append(f"Latency is what the search went by: {said}.")
+    known = front_latency.read(run.path)
+    if known is None:
+        return [*lines, "The front was not measured after the search; nas resume does it."]
+    error = known.error()
+    return [
+        *lines,
+        "Measured is what all of them took after the search; the front stays that of the search.",
+        "The model's error on the front: median {median:.1%}, worst {worst:.1%} "
+        "(noise {noise:.1%}), {n} networks.".format(**error),
     ]
 
 

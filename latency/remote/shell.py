@@ -11,6 +11,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Protocol
 
+from latency.bench import DeviceLost
 from latency.errors import LatencyError
 from latency.remote.processes import Ended, TimedOut, call
 
@@ -95,7 +96,7 @@ class Connection(ABC):
         return self.twice(lambda: self._once(command, given))
 
     def twice(self, once: Callable[[], str]) -> str:
-        """Do what may raise Lost, after a pause once more; LatencyError when it is lost again."""
+        """Do what may raise Lost, after a pause once more; DeviceLost when it is lost again."""
         try:
             return once()
         except Lost as lost:
@@ -106,7 +107,7 @@ class Connection(ABC):
             return once()
         except Lost as lost:
             self._kill(lost.printed)
-            raise LatencyError(f"device {self.device!r}: {lost}") from None
+            raise DeviceLost(f"device {self.device!r}: {lost}", None) from None
 
     def too_long(self, what: str) -> LatencyError:
         """Say that something took longer than the time limit."""

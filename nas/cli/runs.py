@@ -1,7 +1,7 @@
 """``nas runs``, ``status``, ``trials`` and ``pareto``: what a search has found."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -74,22 +74,29 @@ def pareto(
     target_latency: TargetLatency = None,
     w: Weight = None,
     hard: Hard = False,
+    risk: Annotated[
+        Literal["mean", "upper"] | None,
+        typer.Option(
+            help="Weigh the latency, or the upper end of its interval. Default: the search's."
+        ),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw it too: .svg, .png or .pdf.")
     ] = None,
     out: Out = RUNS,
     as_json: Json = False,
 ) -> None:
-    """Show the front, slowest last; another T or w scores it anew without training anything."""
-    from nas import frame
+    """Show the front, slowest last; another T, w or risk scores it anew without any training."""
+    from nas import frame, front_latency
     from nas.results import rescored
     from nas.run import open_run
     from nas.settings import latency_ms
 
     target_ms = None if target_latency is None else latency_ms(target_latency)
     opened = open_run(run, out)
-    objective = rescored(opened.objective(), target_ms, w, hard)
+    objective = rescored(opened.objective(), target_ms, w, hard, risk)
     rows = frame.rows(frame.pareto(opened.records(), objective))
+    rows = front_latency.beside(opened, rows)
     if plot is not None:
         from nas.plot import front
 
@@ -102,12 +109,17 @@ def pareto(
 
 def _show_front(rows: list[dict[str, Any]], objective: "Objective") -> None:
     """Print the rows of a front; ``like`` are those its standard error cannot tell apart."""
-    columns = ("trial", "key", *FIGURES, "standard_error", "p95_ms", "worst_ms")
+    again = ("measured_ms",) if any(row["measured_ms"] is not None for row in rows) else ()
+    columns = ("trial", "key", *FIGURES, "standard_error", "p95_ms", "worst_ms", *again)
     body = [
         [place, *(row[name] for name in columns), _ranges(row["tied_with"]), _thresholds(row)]
         for place, row in enumerate(rows, start=1)
     ]
     show_table(("row", *columns, "like", "thresholds"), body)
+    if again:
+        show_text("\nmeasured_ms: after the search, all together; nothing is ranked by it")
+    if objective.risk == "upper":
+        show_text("\nlatency_ms, p95_ms and worst_ms are the upper ends of their intervals")
     if objective.reward is not None and rows:
         best = max(rows, key=lambda row: row["reward"])
         target = cell(objective.reward.target_ms)

@@ -1,7 +1,7 @@
 """``nas search`` and ``nas resume``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -115,6 +115,19 @@ def search(
             metavar="NAME",
             help="What runs it there: torch, macs (simulated) or a plug-in's. Default: torch.",
         ),
+    ] = None,
+    latency_model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="Predict latencies by a model of nas latency fit, and measure only where it is "
+            "in doubt. auto: by one that fits from an earlier search, from 100 trials on by a new "
+            "one. none: measure every network. Default: auto.",
+        ),
+    ] = None,
+    risk: Annotated[
+        Literal["mean", "upper"] | None,
+        typer.Option(help="Weigh the latency, or the upper end of its interval. Default: mean."),
     ] = None,
     executor: Annotated[
         str | None,

@@ -54,7 +54,7 @@ def of(
         }
         for k, each in enumerate(found["exits"])
     ]
-    scores = () if measured is None else policy_scores(measured)
+    scores = () if measured is None else policy_scores(measured.at(run.settings.risk))
     return found | {
         "trial": record.trial,
         "policies": [_policy(row, seen) for row, seen in enumerate(scores)],

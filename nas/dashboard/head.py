@@ -26,6 +26,7 @@ def of(run: Run, name: str, space: SearchSpace) -> dict[str, Any]:
         "target_ms": run.target_ms,
         "alpha": reward.alpha if reward else None,
         "beta": reward.beta if reward else None,
+        "risk": settings.risk,
         "found": run.latency.get("found"),
         "device": run.latency["device"],
         "runtime": run.latency["runtime"],

@@ -76,7 +76,8 @@ class Trials:
     ) -> list[points.Point]:
         measurement = records.measured(self._run, number, facts)
         self.held_out = measurement.held_out.images
-        return points.of(measurement, value["low_ms"], value["high_ms"])
+        weighed = measurement.at(self._run.settings.risk)
+        return points.of(weighed, value["low_ms"], value["high_ms"])
 
     def _choices(self, chosen: Mapping[str, Any]) -> list[Any]:
         """One value per decision: the number of the option, None, or what lies beyond them."""

@@ -1,7 +1,7 @@
 """A policy of early exits, and what it reaches on held-out images."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -134,6 +134,18 @@ def summarise(
         worst_ms=worst_ms,
         macs=float(np.dot(shares, exit_macs)),
         shares=shares,
+    )
+
+
+def restated(seen: PolicyScore, exit_latency_ms: Sequence[float]) -> PolicyScore:
+    """Return a score with its latencies counted by these milliseconds of each exit."""
+    if np.dot(seen.shares, exit_latency_ms) == seen.latency_ms:
+        return seen
+    return replace(
+        seen,
+        latency_ms=float(np.dot(seen.shares, exit_latency_ms)),
+        p95_ms=quantile(exit_latency_ms, seen.shares, 0.95),
+        worst_ms=reachable_worst(seen.policy.thresholds, exit_latency_ms),
     )
 
 

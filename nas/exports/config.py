@@ -32,13 +32,17 @@ def config_of(run: "Run", record: TrialRecord, seen: "PolicyScore | None" = None
 
     Raises UserError where the trial is not complete, or the run's data are no longer there.
     """
+    from nas.exits import restated
     from nas.training.trial import cached
 
     if record.state != "complete" or record.architecture is None or record.measurement is None:
         why = f" ({record.error})" if record.error else ""
         raise UserError(f"trial {record.trial} of run {run.name!r} is {record.state}{why}")
     dataset = cached(run.settings.data_spec())
-    seen = run.objective().view(record.measurement) if seen is None else seen
+    if seen is None:
+        # A config states the latency itself, whichever end of its interval chose the policy.
+        chosen = run.objective().view(record.measurement)
+        seen = restated(chosen, record.measurement.exit_latency_ms)
     return Config.of(
         record.architecture.to_json(),
         image=dataset.image,

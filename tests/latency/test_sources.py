@@ -35,7 +35,7 @@ def check(estimates: tuple[LatencyEstimate, ...], exits: int) -> None:
     assert len(estimates) == exits
     for estimate in estimates:
         assert 0 < estimate.low_ms <= estimate.latency_ms <= estimate.high_ms < math.inf
-        assert estimate.how in ("measured", "simulated", "predicted")
+        assert estimate.how in ("measured", "simulated")
     for before, after in pairwise(estimates):
         assert before.latency_ms < after.latency_ms
         assert before.low_ms < after.low_ms

@@ -15,7 +15,8 @@
   function layout(axis) {
     const { title, unit } = model.AXES[axis];
     const simulated = NAS.shownRuns().some((run) => [...run.trials.values()].some((t) => t.how === 'simulated'));
-    const note = unit === 'ms' && simulated ? ', simulated' : '';
+    const upper = NAS.shownRuns().some((run) => run.head.risk === 'upper');
+    const note = unit === 'ms' ? `${simulated ? ', simulated' : ''}${upper ? ', upper end of the interval' : ''}` : '';
     return {
       uirevision: `${axis} ${state.log} ${[...state.shown].join()}`,
       dragmode: touch() ? false : 'zoom', // a finger on the plot scrolls the page

@@ -82,7 +82,7 @@
     ];
     for (const state of ['failed', 'pruned', 'running']) if (states[state]) said.push(`${text.count(states[state])} ${state}`);
     const ways = Object.keys(how);
-    const found = ways.length > 1 ? ways.map((each) => `${how[each]} ${each}`).join(', ') : ways[0] || 'measured';
+    const found = ways.length > 1 ? ways.map((each) => `${how[each]} ${NAS.marks.saidOf(each)}`).join(', ') : NAS.marks.saidOf(ways[0] || 'measured');
     return [
       `${head.id}: ${said.join(', ')}`,
       ways.length === 1 && ways[0] === 'simulated'
@@ -103,7 +103,7 @@
     lines.push(
       'Points are networks under their best exit policy for T and w; those of the front are all policies that none beats '
       + `in accuracy and ${costs}. Bars: one standard error, and the interval of the latency where there is one. `
-      + 'Small hollow points are slower than T; on the front, open ones are not measured (with a dot: simulated).',
+      + 'Small hollow points are slower than T; on the front, open ones are not measured (with a dot: by a model that guessed blocks, or simulated).',
     );
     if (axis === 'latency_ms') lines.push('Thin lines join points of equal reward.');
     const names = runs.flatMap((run) => NAS.marks.publishedOf(run, axis));

@@ -3,12 +3,16 @@
 (() => {
   const NAS = (globalThis.NAS = globalThis.NAS || {});
   const { model, plain } = NAS;
-  const HOW = { measured: '', predicted: '-open', simulated: '-open-dot' };
+  // Filled: measured. Open: predicted by a latency model, with a dot where it had to guess blocks.
+  const HOW = { measured: '', table: '-open', extrapolated: '-open-dot', simulated: '-open-dot' };
+  const SAID = { table: 'from the table of a model', extrapolated: 'from a model that guessed blocks' };
   const SLOW_AXES = ['latency_ms', 'p95_ms', 'worst_ms'];
   const hundred = (values) => values.map((v) => 100 * v);
 
   // How the latency of a trial was found; what is not said was measured.
   const howOf = (trial) => (Object.hasOwn(HOW, trial.how) ? trial.how : 'measured');
+
+  const saidOf = (how) => SAID[how] || how;
 
   // The front in a plane: the run's own where the axis is one of its costs, else that of the axis.
   const costsOf = ({ head: { plane } }, axis) => (plane.includes(axis) ? plane.filter((fact) => fact !== 'accuracy') : [axis]);
@@ -32,7 +36,7 @@
       : new Map(Object.keys(HOW).map((how) => [how, points.filter((p) => howOf(run.trials.get(p.trial)) === how)]));
     return [...found].filter(([, group]) => group.length).map(([how, group]) => ({
       x: group.map((p) => p[axis]), y: hundred(group.map((p) => p.accuracy)),
-      mode: 'markers', name: plain(`${id}: front, latency ${how}`), legendgroup: id, hoverinfo: 'skip',
+      mode: 'markers', name: plain(`${id}: front, latency ${saidOf(how)}`), legendgroup: id, hoverinfo: 'skip',
       marker: { symbol: NAS.symbols[NAS.runIndex(id)] + HOW[how], color: NAS.runColour(id), size: 10, line: { width: 1.5 } },
       error_y: run.head.held_out ? {
         array: group.map((p) => 100 * model.standardError(run, p.accuracy)), thickness: 1, width: 3, color: NAS.runColour(id),
@@ -196,5 +200,5 @@
     return { curves, labels: labels.filter(Boolean) };
   }
 
-  NAS.marks = { traces, standing, dots, targets, labels, rings, verticals, equalRewards, costsOf, frontOf, howOf, publishedOf, trainingsOf };
+  NAS.marks = { traces, standing, dots, targets, labels, rings, verticals, equalRewards, costsOf, frontOf, howOf, saidOf, publishedOf, trainingsOf };
 })();

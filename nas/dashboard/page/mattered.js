@@ -167,7 +167,7 @@
       xaxis: { title: 'MACs of the whole network', type: 'log' }, yaxis: { title: 'Latency of its last exit, ms', type: 'log' }, showlegend: false,
     }, { name: 'latency-macs' });
     const rho = correlation(macs, ms);
-    const kind = hows.has('predicted') ? 'predicted by a latency model' : hows.has('simulated') ? 'simulated by a law over MACs and bytes' : 'measured';
+    const kind = hows.has('table') || hows.has('extrapolated') ? 'predicted by a latency model, or measured where it was in doubt' : hows.has('simulated') ? 'simulated by a law over MACs and bytes' : 'measured';
     parts.latencyNote.textContent =
       `Latencies of this run were ${kind} (${run.head.runtime} on ${run.head.device}). ` +
       `MACs rank the networks by latency with Spearman's ρ = ${rho === null ? '–' : rho.toFixed(2)}: ` +

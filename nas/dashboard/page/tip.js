@@ -18,7 +18,7 @@
   function ofNetwork(point, room) {
     const run = state.runs.get(point.run);
     const trial = run.trials.get(point.trial);
-    const how = marks.howOf(trial);
+    const how = marks.saidOf(marks.howOf(trial));
     const interval = Number.isFinite(point.low_ms) ? ` (${text.figure(point.low_ms)} to ${text.ms(point.high_ms)})` : '';
     const lines = inLines(model.decisions(run, trial));
     return [

@@ -1,0 +1,118 @@
+"""What tells a search how fast networks are: its device, or a model that the device guards."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from nas import front_latency, plugins, search_model
+from nas.executors.protocol import reason
+from nas.interruption import Interruption, Stopped
+from nas.progress import Progress
+from nas.run import Run
+from nas.settings import SearchSettings
+
+if TYPE_CHECKING:
+    from latency.model.model import LatencyModel
+    from latency.source import LatencySource
+    from nas.loop import Task
+
+
+def guarded(
+    model: "LatencyModel | None",
+    source: "LatencySource | None",
+    target_ms: float | None,
+    progress: Progress,
+) -> "LatencySource":
+    """What prices networks: the source alone, or the model with the source where it is in doubt."""
+    from nas.guarded_latency import Guarded
+
+    if model is None:
+        assert source is not None, "nothing tells a latency"
+        return source
+    return Guarded(model, source, target_ms, progress.say)
+
+
+def facts(
+    settings: SearchSettings,
+    source: "LatencySource",
+    task: "Task",
+    progress: Progress,
+    interruption: Interruption,
+) -> dict[str, Any]:
+    """What `latency.json` records: where and how latency is estimated, and the target."""
+    from nas.target import ARCHITECTURES, Target, from_random
+
+    target = Target(settings.target_latency, "given") if settings.target_latency else None
+    if target is None:
+        progress.say(f"no target latency: estimating {ARCHITECTURES} random architectures")
+        space = plugins.space(settings.space)
+        shape = (task.image, task.classes)
+        target = from_random(space, source, *shape, settings.seed, interruption.check, progress.say)
+    return {
+        "runtime": source.name,
+        "device": source.device,
+        "conditions": source.conditions(),
+        "target_ms": target.latency_ms,
+        "found": target.found,
+        "image": list(task.image),
+        "classes": task.classes,
+    }
+
+
+def again(run: Run, source: "LatencySource", progress: Progress) -> "LatencySource":
+    """What prices networks as the search did before; warns where this is another device.
+
+    A search with a model then goes on with it alone, as figures of two devices do not mix.
+    """
+    model = search_model.read(run.path)
+    if model is None:
+        if changed := _changed(run.latency.get("conditions") or {}, source.conditions()):
+            progress.say(f"warning: latencies will not compare to those before: {changed}")
+        return source
+    if changed := search_model.elsewhere(model, source):
+        progress.say(
+            f"warning: not the device that the run's latency model is of ({changed}); the model "
+            "goes on to estimate for that one, and nothing is measured here"
+        )
+        return guarded(model, None, run.target_ms, progress)
+    return guarded(model, source, run.target_ms, progress)
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What differs of all that a measured latency depends on most; empty for a simulated one."""
+    facts = []
+    for name in ("cpu", "torch", "threads"):
+        old, new = (
+            (conditions.get("host") or {}).get(name) if name == "cpu" else conditions.get(name)
+            for conditions in (before, now)
+        )
+        if before and old != new:
+            facts.append(f"{name} was {old}, is {new}")
+    return ", ".join(facts)
+
+
+def measure_front(
+    run: Run, source: "LatencySource", progress: Progress, interruption: Interruption
+) -> None:
+    """Measures the networks of the final front together, where a model predicted them.
+
+    What goes wrong with it is said and spoils no search: `nas resume` tries again.
+    """
+    from nas.guarded_latency import Guarded
+
+    if interruption.requested or not isinstance(source, Guarded):
+        return
+    trials, known = front_latency.of_run(run), front_latency.read(run.path)
+    if not trials or (known is not None and known.exits_ms.keys() >= set(trials)):
+        return
+    if source.bench is None:
+        progress.say("the front is not measured: its device is not there; nas resume does it then")
+        return
+    progress.say(f"measuring the networks of the front, {len(trials)} together")
+    steps = search_model.Steps(progress.say, interruption.check)
+    model: Any = source.model
+    try:
+        front_latency.measured(run, model, source.bench, trials, steps)
+    except Stopped:
+        return
+    except (ValueError, RuntimeError, MemoryError) as error:
+        progress.say(f"the front is not measured: {reason(error)}; nas resume tries again")
