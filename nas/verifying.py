@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from latency.source import LatencyEstimate, PerExit
+from latency.source import How, LatencyEstimate, PerExit
 from nas import frame
 from nas.errors import UserError
 
@@ -34,18 +34,18 @@ class Subject:
 class Recorded:
     """The prices that a run recorded of its networks, as a latency source; nothing is asked anew.
 
-    It prices the networks it was made with, in their order. An interval is not recorded: low and
-    high are the price itself.
+    It prices the networks it was made with, in their order. Where a run recorded no interval, low
+    and high are the price itself. ``all``: the prices.
     """
 
     def __init__(self, run: "Run", prices: Sequence[PerExit]) -> None:
         self.name, self.device = str(run.latency["runtime"]), str(run.latency["device"])
-        self._run, self._prices = run, tuple(prices)
+        self._run, self.all = run, tuple(prices)
 
     def estimate_many(self, graphs: "Sequence[BlockGraph]", seed: int = 0) -> tuple[PerExit, ...]:
         """Return the recorded prices; ``graphs`` are those it was made with."""
-        assert len(graphs) == len(self._prices), "a run knows the prices of its own networks alone"
-        return self._prices
+        assert len(graphs) == len(self.all), "a run knows the prices of its own networks alone"
+        return self.all
 
     def estimate(self, graph: "BlockGraph", seed: int = 0) -> PerExit:
         """Return the price of the only network it was made with."""
@@ -105,7 +105,9 @@ def refuse_other_device(run: "Run", bench: "Bench") -> None:
 
 
 def _prices(record: "TrialRecord") -> PerExit:
-    assert record.measurement is not None
-    return tuple(
-        LatencyEstimate(ms, ms, ms, "measured") for ms in record.measurement.exit_latency_ms
-    )
+    found = record.measurement
+    assert found is not None
+    times = found.exit_latency_ms
+    how = cast(How, found.how or "measured")
+    bounds = zip(times, found.exit_low_ms or times, found.exit_high_ms or times, strict=True)
+    return tuple(LatencyEstimate(ms, low, high, how) for ms, low, high in bounds)

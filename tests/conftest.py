@@ -1,5 +1,7 @@
 """Settings every test shares."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,3 +52,13 @@ def trained_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.nas import trained_msd
 
     return trained_msd.write(tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_models_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Latency models that the user keeps would be found by searches of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "MPLCONFIGDIR" not in os.environ:  # reading all fonts anew would take seconds
+            patch.setenv("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -151,8 +151,9 @@ def _by_record(
     with latency_models.bench(asked.runtime, device, address) as bench:
         verifying.refuse_other_device(run, bench)
         found = verification.verify(prices, bench, graphs, where.seed, where.say).as_json()
-        # No interval is recorded: none can hold the measurement.
-        return found | {"coverage_90": None, "fingerprint": bench.fingerprint()}
+        if not all(price[-1].how in ("table", "extrapolated") for price in prices.all):
+            found["coverage_90"] = None  # the spread of a measurement promises no share
+        return found | {"fingerprint": bench.fingerprint()}
 
 
 def _drawn(
