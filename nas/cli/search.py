@@ -113,7 +113,8 @@ def search(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What runs it there: torch, macs (simulated) or a plug-in's. Default: torch.",
+            help="What runs it there: torch, onnxruntime, litert... "
+            "(see nas latency devices). Default: torch.",
         ),
     ] = None,
     latency_model: Annotated[

@@ -108,7 +108,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="What measures the latency in the end: torch, macs (simulated) or a plug-in's. "
+            help="What measures the latency in the end: torch, onnxruntime, litert... "
+            "(see nas latency devices). "
             "Default: torch.",
         ),
     ] = None,

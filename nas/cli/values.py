@@ -41,7 +41,8 @@ Device = Annotated[str, typer.Option(metavar="NAME", help=DEVICE)]
 Runtime = Annotated[
     str,
     typer.Option(
-        metavar="NAME", help="What runs the network: torch, macs (simulated) or a plug-in's."
+        metavar="NAME",
+        help="What runs the network: torch, onnxruntime, litert... (see nas latency devices).",
     ),
 ]
 ModelDevice = Annotated[
@@ -55,7 +56,8 @@ ModelRuntime = Annotated[
     typer.Option(
         "--runtime",
         metavar="NAME",
-        help="What runs the network: torch, macs (simulated) or a plug-in's. "
+        help="What runs the network: torch, onnxruntime, litert... "
+        "(see nas latency devices). "
         "Default: torch, or the latency model's.",
     ),
 ]
