@@ -1,10 +1,12 @@
 """The blocks of a network as a runtime meets them: on inputs of known shapes and layouts."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from search_spaces.blocks import IMAGE, BlockGraph, BlockSpec, signature
-from search_spaces.operators import Trace, trace_block
+
+if TYPE_CHECKING:
+    from search_spaces.operators import Trace
 
 Shape = tuple[int, ...]
 
@@ -75,6 +77,8 @@ def every(
     return list(dict.fromkeys(keys))
 
 
-def traced(key: BlockKey) -> Trace:
+def traced(key: BlockKey) -> "Trace":
     """Return the trace of a block."""
+    from search_spaces.operators import trace_block  # torch with it
+
     return trace_block(key.spec, key.shapes)

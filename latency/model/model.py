@@ -217,7 +217,8 @@ class LatencyModel:
         needed = {key: work.of_block(key) for key in keys}
         rows = {key: self._row(key) for key in keys}
         unknown = [key for key in keys if rows[key] is None]
-        guessed = dict(zip(unknown, self._prior.ms([needed[k] for k in unknown]), strict=True))
+        works = [needed[key] for key in unknown]
+        guessed = dict(zip(unknown, self._prior.ms(works) if works else (), strict=True))
         for key in keys:
             row, todo = rows[key], needed[key]
             foretold = float(guessed.get(key, 0.0))

@@ -16,6 +16,7 @@ from typing import Any
 from latency import canary
 from latency.bench import Batch, Bench
 from latency.blocks import BlockKey
+from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
 from latency.protocol import Protocol
 from latency.runtimes.runtime import Piece
@@ -80,16 +81,23 @@ class Turn:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._fd: int | None = None
+        self._refused: OSError | None = None
         self._queueing: threading.Thread | None = None
 
     def taken(self, wait_s: float) -> bool:
-        """Whether it is ours, after up to so many seconds; the place in the queue is kept."""
+        """Whether it is ours, after up to so many seconds; the place in the queue is kept.
+
+        Raises LatencyError where the lock cannot be had at all.
+        """
         if self._queueing is None:
             # The lock queues whoever waits in it, and cannot be waited for with a limit.
             self._queueing = threading.Thread(target=self._lock, daemon=True)
             self._queueing.start()
         self._queueing.join(wait_s)
-        return not self._queueing.is_alive()
+        if self._refused is not None:
+            refused, self._queueing, self._refused = self._refused, None, None
+            raise LatencyError(f"lock {self._path}: {refused.strerror}") from refused
+        return self._fd is not None
 
     def end(self) -> None:
         """Let the next one in."""
@@ -98,9 +106,13 @@ class Turn:
         self._fd = self._queueing = None
 
     def _lock(self) -> None:
-        fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        self._fd = fd
+        try:
+            fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        except OSError as error:
+            self._refused = error
+        else:
+            self._fd = fd
 
 
 def place(name: str, device: str) -> dict[str, Any]:
