@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.latency.operators import GROUPS, Convolution, Moving
-from latency.model.work import BlockKey, blocks, convolution
+from latency.blocks import BlockKey, walk
+from latency.model.work import convolution
 from search_spaces.blocks import BlockGraph
 from search_spaces.exits import Head
 from search_spaces.operators import Operator, trace_block
@@ -28,7 +29,7 @@ Kernel = tuple[str, BlockKey]
 def kernels(graph: BlockGraph) -> list[Kernel]:
     """Return the kernels of a network, as often as they run."""
     found = []
-    for stage in blocks(graph):
+    for stage in walk(graph, lambda block: False):
         for _, key in stage:
             operators = trace_block(key.spec, key.shapes).operators
             for place, operator in enumerate(operators):

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from latency.model.work import BlockKey
+from latency.blocks import BlockKey
 from search_spaces.blocks import BlockSpec
 from search_spaces.residual import Pool
 

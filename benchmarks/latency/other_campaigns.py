@@ -7,13 +7,15 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from benchmarks.latency.campaigns import full_model
-from benchmarks.latency.operators import grid
+from benchmarks.latency.operators import Moving, grid
 from benchmarks.latency.plan import CLASSES, Cell, Plan, drawn, graphs_of
 from benchmarks.latency.taken import blocks_ms, exits_ms, went
 from benchmarks.units import Facts
 from latency import exit_profile
+from latency.bench import LocalBench
+from latency.blocks import BlockKey
 from latency.model import document, work
-from latency.runtimes.runtime import Piece
+from latency.runtimes.runtime import Piece, Rearranging
 from search_spaces.blocks import Norm
 from search_spaces.operators import costs
 
@@ -24,9 +26,12 @@ SPEED_REPEATS = 5
 
 
 def operators(plan: Plan, folder: Path) -> Facts:
-    """Measure single operators over a grid: milliseconds, MACs and megabytes of each."""
+    """Measure single operators over a grid: milliseconds, MACs and megabytes of each.
+
+    Where the runtime keeps a layout of its own between blocks, inputs and answers are in it.
+    """
     bench, kinds = plan.bench(), grid()
-    keys = [key for each in kinds.values() for key in each]
+    keys = [_laid_out(bench, key) for each in kinds.values() for key in each]
     ms, batch = blocks_ms(bench, keys, Norm(), plan.seed)
     names = [kind for kind, each in kinds.items() for _ in each]
     rows = [
@@ -40,6 +45,18 @@ def operators(plan: Plan, folder: Path) -> Facts:
         for kind, key, taken in zip(names, keys, ms, strict=True)
     ]
     return {"conditions": bench.fingerprint(), "rows": rows, **went(batch)}
+
+
+def _laid_out(bench: LocalBench, key: BlockKey) -> BlockKey:
+    """The operator on inputs in the runtime's own layout, where it would answer in that too.
+
+    An addition comes as it is: a runtime makes it part of the convolution before it.
+    """
+    own, runtime = (True,) * len(key.shapes), bench.runtime
+    if key.spec == Moving("add") or not isinstance(runtime, Rearranging):
+        return key
+    piece = Piece.block(key.spec, key.shapes, Norm(), own)
+    return BlockKey(key.spec, key.shapes, own) if runtime.answers_in_own(piece) else key
 
 
 def family(plan: Plan, cell: Cell, folder: Path) -> Facts:

@@ -188,7 +188,8 @@ def _operators(found: Findings) -> str:
     return "\n\n".join(
         (
             "Single operators of 16 to 256 channels on 8 to 32 pixels a side, without the cost of"
-            " calling the runtime; megabytes are those read and written.",
+            " calling the runtime, in the layout that it keeps between blocks; megabytes are those"
+            " read and written.",
             "\n".join((*head, *lines)),
             conditions(found.facts, ["operators"]),
         )

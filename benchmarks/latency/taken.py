@@ -7,9 +7,9 @@ import numpy as np
 
 from benchmarks.units import Facts
 from latency.bench import Batch, LocalBench, noises
+from latency.blocks import BlockKey
 from latency.model import fitting
 from latency.model.fitting import EMPTY
-from latency.model.work import BlockKey
 from latency.protocol import summarise
 from latency.runtimes.runtime import Piece
 from search_spaces.blocks import Norm
@@ -28,7 +28,7 @@ def blocks_ms(
     bench: LocalBench, keys: Sequence[BlockKey], norm: Norm, seed: int
 ) -> tuple[list[float], Batch]:
     """Measure blocks by themselves; return milliseconds without the cost of calling the runtime."""
-    pieces = [Piece.block(key.spec, key.shapes, norm) for key in (EMPTY, *keys)]
+    pieces = [Piece.block(key.spec, key.shapes, norm, key.own) for key in (EMPTY, *keys)]
     batch = bench.measure(pieces, seed)
     calling, *times = (exits[-1] for exits in exits_ms(batch))
     return [max(ms - calling, fitting.LEAST * ms) for ms in times], batch
