@@ -174,6 +174,9 @@ def _keep(model: "LatencyModel", path: Path, say: Tell) -> None:
     """Store a model for later searches; a folder that cannot be written stops none."""
     from latency.model import document
 
+    if model.made.get("busy"):
+        say("the latency model is not kept for later searches: the device was busy meanwhile")
+        return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         document.save(model, path)
@@ -184,8 +187,8 @@ def _keep(model: "LatencyModel", path: Path, say: Tell) -> None:
 def _stated(model: "LatencyModel", what: str) -> str:
     errors = model.errors
     return (
-        f"{what}: off by {errors.mape:.1%} on average over {errors.n} networks that it did not "
-        f"see (noise {errors.noise:.1%})"
+        f"{what}: off by {errors.mape:.1%} on average over {errors.n} networks that it was not "
+        f"fitted to but whose blocks it knows (noise {errors.noise:.1%})"
     )
 
 

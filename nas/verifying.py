@@ -9,6 +9,7 @@ import numpy as np
 from latency.source import How, LatencyEstimate, PerExit
 from nas import frame
 from nas.errors import UserError
+from nas.proposals import derived_seed
 
 if TYPE_CHECKING:
     from latency.bench import Bench
@@ -59,8 +60,11 @@ class Recorded:
 def random_subjects(
     space: "SearchSpace", image: "Image", classes: int, count: int, seed: int
 ) -> list[Subject]:
-    """Return different random networks of a space. Raises UserError where there are too few."""
-    rng = np.random.default_rng(seed)
+    """Return different random networks of a space. Raises UserError where there are too few.
+
+    They are others than those that a fit draws with the same seed.
+    """
+    rng = np.random.default_rng(derived_seed(seed, "verify"))
     drawn: dict[str, Architecture] = {}
     repeated = 0
     while len(drawn) < count:

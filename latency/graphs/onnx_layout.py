@@ -76,18 +76,26 @@ def _stand_in(name: str) -> str:
 
 
 def _put_before(graph: Any, name: str, channels: int) -> None:
-    """Make everybody who reads an input read a pointwise convolution of it instead."""
+    """Make everybody who reads an input read it after a convolution and a pooling that do nothing.
+
+    The convolution brings it into the own layout. The pooling keeps the optimiser from melting
+    convolution and block together.
+    """
     stand_in = _stand_in(name)
     for node in graph.node:
         for place, read in enumerate(node.input):
             if read == name:
                 node.input[place] = stand_in
     weight = np.eye(channels, dtype=np.float32).reshape(channels, channels, 1, 1)
-    graph.initializer.append(numpy_helper.from_array(weight, f"{stand_in}.weight"))
+    graph.initializer.append(numpy_helper.from_array(weight, f"{name}.weight"))
     conv = helper.make_node(
-        "Conv", [name, f"{stand_in}.weight"], [stand_in], name=stand_in, kernel_shape=[1, 1]
+        "Conv", [name, f"{name}.weight"], [f"{name}.conv"], name=f"{name}.conv", kernel_shape=[1, 1]
+    )
+    pool = helper.make_node(
+        "MaxPool", [f"{name}.conv"], [stand_in], name=stand_in, kernel_shape=[1, 1]
     )
     graph.node.insert(0, conv)
+    graph.node.insert(1, pool)
 
 
 def _optimised(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -117,12 +125,14 @@ def _freed(graph: Any, name: str, shape: tuple[int, ...]) -> tuple[str, tuple[in
     stand_in = next((n for n in graph.node if n.name.startswith(_stand_in(name))), None)
     if stand_in is None:
         return name, shape
-    graph.node.remove(stand_in)
+    node = stand_in
+    while node is not None:  # back to the input: the pooling, the convolution, the reordering
+        graph.node.remove(node)
+        read = node.input[0]
+        node = next((each for each in graph.node if read in each.output), None)
     if stand_in.domain != DOMAIN:  # nobody has this tensor in another layout
         _rename(graph, stand_in.output[0], name)
         return name, shape
-    for reorder in [node for node in graph.node if stand_in.input[0] in node.output]:
-        graph.node.remove(reorder)
     channels = -(-shape[1] // vector()) * vector()
     return stand_in.output[0], (shape[0], channels, *shape[2:])
 

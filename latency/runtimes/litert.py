@@ -37,7 +37,7 @@ class LiteRt:
     """Runs each stage as a TFLite graph, one image at a time, on one thread."""
 
     name = "litert"
-    protocol = Protocol(warm_up=8, repeats=10, most_rounds=24)
+    protocol = Protocol(warm_up=8, repeats=10, most_rounds=24, apart_s=0.1)
     shares_host = True
 
     def __init__(self, device: str = "cpu") -> None:

@@ -22,7 +22,7 @@ class TorchEager:
     """One image at a time (``batch`` of them), float32; every block is a timed part."""
 
     name = "torch"
-    protocol = Protocol(most_rounds=24)
+    protocol = Protocol(most_rounds=24, apart_s=0.1)
     shares_host = True
 
     def __init__(self, device: str = "cpu", batch: int = 1) -> None:

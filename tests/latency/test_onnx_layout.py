@@ -1,5 +1,7 @@
 """Blocks in ONNX Runtime's own layout compute what they compute in the plain one."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import onnxruntime
@@ -10,7 +12,9 @@ from latency.graphs import onnx_layout, recording
 from latency.runtimes.building import build
 from latency.runtimes.runtime import Piece
 from nas import plugins
-from search_spaces.blocks import Norm
+from search_spaces.blocks import BlockSpec, Norm
+from search_spaces.densenet import Transition
+from search_spaces.layers import AddGrown
 
 Array = npt.NDArray[np.float32]
 
@@ -24,6 +28,25 @@ def in_vectors(plain: Array) -> Array:
     filled[:, :c] = plain
     split = filled.reshape(n, whole // size, size, h, w).transpose(0, 1, 3, 4, 2)
     return np.ascontiguousarray(split).reshape(n, whole, h, w)
+
+
+@dataclass(frozen=True, slots=True)
+class Addition(BlockSpec):
+    """Two inputs, added: what an optimiser likes to melt into the convolution before it."""
+
+    def module(self) -> AddGrown:
+        return AddGrown()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        BlockKey(Transition(32, 16, pool=True), ((32, 8, 8),)),
+        BlockKey(Addition(), ((32, 8, 8), (32, 8, 8))),
+    ],
+)
+def test_what_a_block_does_first_is_not_cut_off(key: BlockKey) -> None:
+    assert own_of(key) or onnx_layout.vector() == 1
 
 
 @pytest.mark.parametrize("name", ["msd", "mnasnet", "shufflenet", "densenet", "inception"])

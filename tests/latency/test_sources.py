@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -28,7 +29,10 @@ def source(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> LatencySource:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return sources.make(*request.param)
+    source = sources.make(*request.param)
+    if isinstance(source, Measuring):  # rounds need not lie apart where figures do not matter
+        source.protocol = replace(source.protocol, apart_s=0.0)
+    return source
 
 
 def check(estimates: tuple[LatencyEstimate, ...], exits: int) -> None:
