@@ -173,6 +173,7 @@ def test_a_trial_whose_worker_dies_runs_once_more(ray_executor: Any) -> None:
     assert same(done, attempt(job(4, epochs=40), nullcontext, nobody))
 
 
+@pytest.mark.slow
 def test_a_trial_whose_workers_die_has_failed(ray_executor: Any) -> None:
     ray_executor.submit(job(5, epochs=100_000))
     first = kill_worker(ray_executor)

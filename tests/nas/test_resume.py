@@ -123,6 +123,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> 
         pass
 
 
+@pytest.mark.slow
 def test_sigterm_with_ray_ends_like_ctrl_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()  # Ray's workers know the real spaces only
     code = DRIVER.replace("instead_of_msd()\n", "")
