@@ -38,6 +38,7 @@ def finished(tmp_path_factory):
     return out, plan
 
 
+@pytest.mark.slow
 def test_a_known_law_is_foretold(finished):
     out, _ = finished
     text = (out / "README.md").read_text()
@@ -49,6 +50,7 @@ def test_a_known_law_is_foretold(finished):
     assert re.search(r"Spearman at least 0.97 \| .* \| met", text)
 
 
+@pytest.mark.slow
 def test_a_finished_benchmark_only_writes_its_report_again(finished, capsys):
     out, plan = finished
     before = {path: path.stat().st_mtime_ns for path in (out / "units").iterdir()}
@@ -58,6 +60,7 @@ def test_a_finished_benchmark_only_writes_its_report_again(finished, capsys):
     assert (out / "README.md").read_text() == report
 
 
+@pytest.mark.slow
 def test_other_settings_are_refused(finished):
     out, plan = finished
     other = replace(plan, networks=5)
@@ -65,6 +68,7 @@ def test_other_settings_are_refused(finished):
         latency_model.run(other, out, _not_again, families=("resnet",))
 
 
+@pytest.mark.slow
 def test_every_unit_states_how_the_device_was(finished):
     out, _ = finished
     for path in (out / "units").glob("truth-*.json"):
