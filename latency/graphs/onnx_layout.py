@@ -65,7 +65,7 @@ def vector() -> int:
     graph = helper.make_graph([node], "vector", [x], [y])
     model = helper.make_model(graph, opset_imports=opsets, ir_version=onnx_graph.IR_VERSION)
     session = onnxruntime.InferenceSession(
-        model.SerializeToString(), _options(), providers=["CPUExecutionProvider"]
+        model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
     )
     (answer,) = session.run(None, {"x": np.zeros((1, 4, 1, 1), np.float32)})
     return int(answer.shape[1])
@@ -103,7 +103,7 @@ def _optimised(model: onnx.ModelProto) -> onnx.ModelProto:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "optimised.onnx"
-        options = _options()
+        options = session_options()
         options.optimized_model_filepath = str(path)
         onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
@@ -111,12 +111,15 @@ def _optimised(model: onnx.ModelProto) -> onnx.ModelProto:
         return onnx.load(path)
 
 
-def _options() -> Any:
+def session_options() -> Any:
+    """Return options of a session with one thread, which never spins while it waits."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
     return options
 
 
