@@ -22,9 +22,9 @@ from numpy.random import default_rng
 from latency.blocks import every, traced
 from latency.macs import stage_ms
 from latency.model import work
-from latency.model.adding import PLAIN, Adding
-from latency.model.errors import Errors
-from latency.model.model import LatencyModel, Row, Scope
+from latency.model.composition import Composition
+from latency.model.cross_validation import NONE
+from latency.model.model import LatencyModel, Misses, Row, Scope
 from nas import plugins
 from search_spaces.blocks import BlockGraph
 from search_spaces.operators import costs
@@ -43,10 +43,11 @@ def model_of(graphs: Sequence[BlockGraph], space: str) -> LatencyModel:
         table={
             key.text: Row(stage_ms(traced(key).operators), 0.0, work.of_block(key)) for key in keys
         },
-        adding=Adding(tuple(PLAIN.tolist()), 0.02, 0.03),
-        unsure=0.1,
+        composition=Composition(1.01, 0.001, 0.01),
+        misses=Misses(0.02, 0.03, 0.1),
         canary_ms=1.0,
-        errors=Errors(len(graphs), 0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0),
+        errors=NONE,
+        errors_guessed=NONE,
         made={},
     )
 

@@ -18,6 +18,7 @@ from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
 from latency.lane import Lane, Passage
 from latency.protocol import Protocol as MeasuringProtocol
+from latency.runtimes import divided
 from latency.runtimes.in_order import InOrder
 from latency.runtimes.runtime import Observable, Piece, Prepared, Rearranging, Runtime
 from search_spaces.blocks import BlockGraph, Norm
@@ -203,7 +204,7 @@ class LocalBench:
         ready: list[Prepared] = []
         with ExitStack() as stack:
             for piece in (canary.piece(), *pieces):
-                ready.append(self.runtime.prepare(piece, seed))
+                ready.append(divided.prepare(self.runtime, piece, seed))
                 stack.callback(ready[-1].close)
                 say("preparing", len(ready) - 1, len(pieces))
             yield ready[1:], ready[0]

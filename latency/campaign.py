@@ -14,6 +14,8 @@ from latency.runtimes.runtime import Prepared
 
 CANARY_EVERY = 25
 """Visits between two visits to the canary."""
+AGREEING = 0.9
+"""Share of the items whose rounds have to agree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +66,15 @@ def run(
         visits = [protocol.visit(_pass_ms(item)) for item in items]
         taken: list[list[list[list[float]]]] = [[] for _ in items]
         beats: list[float] = []
-        open_, most = list(range(len(items))), max(protocol.rounds, protocol.most_rounds)
+        most = max(protocol.rounds, protocol.most_rounds)
         for done in range(1, most + 1):
             start = clock()
-            for place, index in enumerate(rng.permutation(len(open_))):
+            for place, index in enumerate(map(int, rng.permutation(len(items)))):
                 if canary is not None and place % CANARY_EVERY == 0:
                     beats += [sum(once) for once in canary.visit(Visit(2, 3))]
-                item = open_[int(index)]
-                taken[item].append(items[item].visit(visits[item]))
+                taken[index].append(items[index].visit(visits[index]))
             between(done)
-            if done >= protocol.rounds:
-                open_ = [item for item in open_ if _differs(taken[item], protocol)]
-            if not open_ or done == most:
+            if done == most or (done >= protocol.rounds and _agrees(taken, protocol)):
                 break
             sleep(max(0.0, protocol.apart_s - (clock() - start)))
     return Taken(
@@ -85,8 +84,11 @@ def run(
     )
 
 
-def _differs(rounds: list[list[list[float]]], protocol: Protocol) -> bool:
-    return noise(np.array(rounds, dtype=np.float64), protocol.quantile) > protocol.tolerance
+def _agrees(taken: list[list[list[list[float]]]], protocol: Protocol) -> bool:
+    """Whether the even and the odd rounds of nearly all items agree."""
+    noises = [noise(np.array(rounds, dtype=np.float64), protocol.quantile) for rounds in taken]
+    # A single round has no halves that could disagree: its noise is no number.
+    return not noises or not np.quantile(noises, AGREEING) > protocol.tolerance
 
 
 def _pass_ms(item: Prepared) -> float:

@@ -12,8 +12,6 @@ from search_spaces.blocks import IMAGE, BlockGraph, Node
 from search_spaces.conv_norm import ConvNorm
 from search_spaces.exits import head
 
-FLOOR = 0.1
-"""Quantile of the canary's passes that is its undisturbed time."""
 BUSY = 1.25
 """A median so much over the floor says that something else ran beside the campaign."""
 
@@ -38,8 +36,8 @@ def piece() -> Piece:
 
 
 def floor_ms(beats: NDArray[np.float64]) -> float:
-    """Return the undisturbed milliseconds of the canary; NaN without any pass."""
-    return float(np.quantile(beats, FLOOR)) if len(beats) else float("nan")
+    """Return the undisturbed milliseconds of the canary: its fastest pass; NaN without any."""
+    return float(beats.min()) if len(beats) else float("nan")
 
 
 def restlessness(beats: NDArray[np.float64]) -> float:

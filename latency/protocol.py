@@ -41,10 +41,11 @@ class Protocol:
     last longer than ``visit_ms`` get fewer, but at least one of each. ``quantile`` in [0, 1) of a
     part's samples is its time; 0 is the minimum.
 
-    After ``rounds`` rounds an item is done once the times of its even and of its odd rounds differ
-    by no more than ``tolerance`` (relative); others go on up to ``most_rounds``. Rounds begin at
-    least ``apart_s`` seconds after one another: what slows a machine for seconds must not cover
-    them all.
+    After ``rounds`` rounds the measurement is done once, for nine items in ten, the times of even
+    and of odd rounds differ by no more than ``tolerance`` (relative), at the latest after
+    ``most_rounds``. All items get the same number: the lowest of more samples is lower. Rounds
+    begin at least ``apart_s`` seconds after one another: what slows a machine for seconds must not
+    cover them all.
     """
 
     rounds: int = 12

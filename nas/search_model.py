@@ -185,10 +185,11 @@ def _keep(model: "LatencyModel", path: Path, say: Tell) -> None:
 
 
 def _stated(model: "LatencyModel", what: str) -> str:
-    errors = model.errors
+    known, guessed = model.errors, model.errors_guessed
     return (
-        f"{what}: off by {errors.mape:.1%} on average over {errors.n} networks that it was not "
-        f"fitted to but whose blocks it knows (noise {errors.noise:.1%})"
+        f"{what}: off by {known.mape:.1%} on average where it knows all blocks, by "
+        f"{guessed.mape:.1%} where it guesses new ones ({known.n} networks, each priced without "
+        f"itself; noise {known.noise:.1%})"
     )
 
 

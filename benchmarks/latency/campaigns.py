@@ -39,17 +39,13 @@ def alone(work: Callable[..., Facts], *given: Any) -> Facts:
 
 
 def fit(plan: Plan, cell: Cell, folder: Path) -> Facts:
-    """Fit a model to random networks; then measure those blocks of the fresh ones that it lacks.
-
-    Large networks are fitted with the blocks of the fresh ones in the same campaign.
-    """
+    """Fit a model to random networks; then measure those blocks of the fresh ones that it lacks."""
     bench, start = plan.bench(), time.monotonic()
     networks = plan.fitted(cell)
-    others = plan.fresh(cell) if cell.large else plan.beside(cell)
-    graphs, tabled = graphs_of(networks), graphs_of([*networks, *others])
+    graphs, beside = graphs_of(networks), graphs_of(() if cell.large else plan.beside(cell))
     drawn = time.monotonic()
-    scope = Scope(cell.space, cell.image, tabled[0].classes)
-    found = fitting.fit_to(bench, graphs, tabled, scope, plan.seed)
+    scope = Scope(cell.space, cell.image, graphs[0].classes)
+    found = fitting.fit_to(bench, graphs, beside, scope, plan.seed)
     fitted = time.monotonic()
     samples.write(folder / f"fit-{cell.name}-samples.parquet", found.names, found.batch)
     document.save(found.model, fitted_model(folder, cell))
@@ -64,6 +60,7 @@ def fit(plan: Plan, cell: Cell, folder: Path) -> Facts:
         "ms": exits_ms(found.batch)[:count],
         "noise": float(np.median(noises(found.batch)[:count])),
         "model": found.model.errors.as_json(),
+        "model_guessed": found.model.errors_guessed.as_json(),
         "blocks": len(found.model.table),
         "drawing_s": round(drawn - start, 1),
         "fit_s": round(fitted - drawn, 1),

@@ -11,7 +11,7 @@ from benchmarks.latency.campaigns import fitted_model, full_model
 from benchmarks.latency.kernels import Forests, halves
 from benchmarks.latency.plan import Cell, Plan, graphs_of
 from benchmarks.units import Facts
-from latency.model import adding, document
+from latency.model import composition, document
 from latency.model.model import LatencyModel
 from search_spaces.blocks import BlockGraph
 from search_spaces.operators import costs
@@ -71,7 +71,7 @@ def of_model(model: LatencyModel, graphs: Sequence[BlockGraph]) -> Said:
 def larger_images(folder: Path, small: Cell, large: Cell, graphs: Sequence[BlockGraph]) -> Said:
     """Return what is said from the larger images' blocks and how blocks add up on small images."""
     learnt, table = (document.load(full_model(folder, cell)) for cell in (small, large))
-    return of_model(replace(table, adding=learnt.adding), graphs)
+    return of_model(replace(table, composition=learnt.composition), graphs)
 
 
 def larger_half(
@@ -85,9 +85,9 @@ def larger_half(
     order = np.argsort(_macs(graphs), kind="stable")
     few, many = order[: len(order) // 2], order[len(order) // 2 :]
     drift = again["canary_ms"] / model.canary_ms
-    sums = [model.sums(graphs[place])[0] for place in few]
-    found, _ = adding.fit(sums, [np.array(again["ms"][place]) / drift for place in few])
-    return of_model(replace(model, adding=found), [graphs[place] for place in many]), many
+    sums = [model.sums(graphs[place]) for place in few]
+    found = composition.learnt(sums, [np.array(again["ms"][place]) / drift for place in few])
+    return of_model(replace(model, composition=found), [graphs[place] for place in many]), many
 
 
 def lasts(exits_ms: Sequence[Sequence[float]]) -> Floats:

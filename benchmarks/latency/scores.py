@@ -58,7 +58,7 @@ def score(cells: Sequence[tuple[Said, Truth]], same_speed: bool = False) -> Scor
         np.concatenate([getattr(truth, name) for _, truth in cells]) for name in ("ms", "noises")
     )
     intervals = all(said.low is not None for said, _ in cells)
-    return Score(compare(ms, measured, low, high, noises), intervals)
+    return Score(compare(ms, measured, noises, (low, high) if intervals else None), intervals)
 
 
 def apart(cells: Sequence[tuple[Floats, Floats]]) -> Apart:

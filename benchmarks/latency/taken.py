@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.units import Facts
 from latency.bench import Batch, LocalBench, noises
 from latency.blocks import BlockKey
-from latency.model import fitting
+from latency.model.block_table import LEAST
 from latency.model.fitting import EMPTY
 from latency.protocol import summarise
 from latency.runtimes.runtime import Piece
@@ -31,7 +31,7 @@ def blocks_ms(
     pieces = [Piece.block(key.spec, key.shapes, norm, key.own) for key in (EMPTY, *keys)]
     batch = bench.measure(pieces, seed)
     calling, *times = (exits[-1] for exits in exits_ms(batch))
-    return [max(ms - calling, fitting.LEAST * ms) for ms in times], batch
+    return [max(ms - calling, LEAST * ms) for ms in times], batch
 
 
 def went(batch: Batch) -> Facts:

@@ -76,26 +76,22 @@ def _stand_in(name: str) -> str:
 
 
 def _put_before(graph: Any, name: str, channels: int) -> None:
-    """Make everybody who reads an input read it after a convolution and a pooling that do nothing.
+    """Make everybody who reads an input read it after a convolution, which gives the own layout.
 
-    The convolution brings it into the own layout. The pooling keeps the optimiser from melting
-    convolution and block together.
+    The convolution reads a single channel: one of so few is always computed in that layout. It is
+    an output of the graph too, which keeps the optimiser from melting it together with the block.
     """
     stand_in = _stand_in(name)
-    for node in graph.node:
-        for place, read in enumerate(node.input):
-            if read == name:
-                node.input[place] = stand_in
-    weight = np.eye(channels, dtype=np.float32).reshape(channels, channels, 1, 1)
+    _rename(graph, name, stand_in)
+    (declared,) = (each for each in graph.input if each.name == name)
+    declared.type.tensor_type.shape.dim[1].dim_value = 1
+    weight = np.ones((channels, 1, 1, 1), np.float32)
     graph.initializer.append(numpy_helper.from_array(weight, f"{name}.weight"))
     conv = helper.make_node(
-        "Conv", [name, f"{name}.weight"], [f"{name}.conv"], name=f"{name}.conv", kernel_shape=[1, 1]
-    )
-    pool = helper.make_node(
-        "MaxPool", [f"{name}.conv"], [stand_in], name=stand_in, kernel_shape=[1, 1]
+        "Conv", [name, f"{name}.weight"], [stand_in], name=stand_in, kernel_shape=[1, 1]
     )
     graph.node.insert(0, conv)
-    graph.node.insert(1, pool)
+    graph.output.append(helper.make_tensor_value_info(stand_in, TensorProto.FLOAT, None))
 
 
 def _optimised(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -128,16 +124,16 @@ def _freed(graph: Any, name: str, shape: tuple[int, ...]) -> tuple[str, tuple[in
     stand_in = next((n for n in graph.node if n.name.startswith(_stand_in(name))), None)
     if stand_in is None:
         return name, shape
-    node = stand_in
-    while node is not None:  # back to the input: the pooling, the convolution, the reordering
-        graph.node.remove(node)
-        read = node.input[0]
-        node = next((each for each in graph.node if read in each.output), None)
+    graph.node.remove(stand_in)
+    given = stand_in.output[0]
     if stand_in.domain != DOMAIN:  # nobody has this tensor in another layout
-        _rename(graph, stand_in.output[0], name)
+        _rename(graph, given, name)
         return name, shape
+    plain = next((n for n in graph.node if _stand_in(name) in n.output), None)
+    if plain is not None and not any(plain.output[0] in node.input for node in graph.node):
+        graph.node.remove(plain)
     channels = -(-shape[1] // vector()) * vector()
-    return stand_in.output[0], (shape[0], channels, *shape[2:])
+    return given, (shape[0], channels, *shape[2:])
 
 
 def _rename(graph: Any, read: str, name: str) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 from latency.bench import Bench
 from latency.errors import LatencyError
 from latency.fingerprint import refuse_other
-from latency.model.adding import TERMS, Adding
+from latency.model.composition import Composition
 from latency.model.errors import Errors
-from latency.model.model import LatencyModel, Row, Scope
+from latency.model.model import LatencyModel, Misses, Row, Scope
 from latency.model.work import Work
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def save(model: LatencyModel, path: Path) -> None:
@@ -25,8 +25,9 @@ def save(model: LatencyModel, path: Path) -> None:
         "fingerprint": model.fingerprint,
         "scope": asdict(model.scope),
         "errors": asdict(model.errors),
-        "adding": asdict(model.adding),
-        "unsure": model.unsure,
+        "errors_guessed": asdict(model.errors_guessed),
+        "composition": asdict(model.composition),
+        "misses": asdict(model.misses),
         "canary_ms": model.canary_ms,
         "made": dict(model.made),
         "table": [
@@ -67,7 +68,7 @@ def refuse_other_device(model: LatencyModel, bench: Bench, what: str) -> None:
 
 
 def _model(content: dict[str, Any]) -> LatencyModel:
-    scope, added = content["scope"], content["adding"]
+    scope = content["scope"]
     return LatencyModel(
         fingerprint=content["fingerprint"],
         scope=Scope(scope["space"], tuple(scope["image"]), scope["classes"]),
@@ -75,18 +76,13 @@ def _model(content: dict[str, Any]) -> LatencyModel:
             text: Row(ms, noise, _work(needed), own)
             for text, ms, noise, own, needed in content["table"]
         },
-        adding=_adding(added["numbers"], added["last"], added["early"]),
-        unsure=content["unsure"],
+        composition=Composition(**content["composition"]),
+        misses=Misses(**content["misses"]),
         canary_ms=content["canary_ms"],
         errors=Errors(**content["errors"]),
+        errors_guessed=Errors(**content["errors_guessed"]),
         made=content["made"],
     )
-
-
-def _adding(numbers: list[float], last: float, early: float) -> Adding:
-    if len(numbers) != TERMS:
-        raise ValueError(f"{len(numbers)} numbers of {TERMS}")
-    return Adding(tuple(numbers), last, early)
 
 
 def _work(content: dict[str, Any]) -> Work:

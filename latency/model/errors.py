@@ -16,7 +16,8 @@ class Errors:
     """Of ``n`` networks at their last exits; relative errors and shares, not percent.
 
     ``mape``: mean of |estimate/measured - 1|. ``within_5``, ``within_10``: shares of networks off
-    by at most 5 and 10 %. ``coverage_90``: share whose interval holds the measured figure.
+    by at most 5 and 10 %. ``coverage_90``: share whose interval holds the measured figure; None
+    where intervals were made of these very networks.
     ``noise``: median difference between even and odd rounds of the measurement itself: an error
     below it is no claim. Rank correlations are None for fewer than three networks.
     """
@@ -27,7 +28,7 @@ class Errors:
     within_10: float
     spearman: float | None
     kendall: float | None
-    coverage_90: float
+    coverage_90: float | None
     noise: float
 
     def as_json(self) -> dict[str, Any]:
@@ -39,9 +40,15 @@ class Errors:
 
 
 def compare(
-    said: Floats, measured: Floats, low: Floats, high: Floats, noises: Sequence[float] | Floats
+    said: Floats,
+    measured: Floats,
+    noises: Sequence[float] | Floats,
+    ends: tuple[Floats, Floats] | None = None,
 ) -> Errors:
-    """Compare estimates and their intervals with measured milliseconds, all [networks]."""
+    """Compare estimates with measured milliseconds, all [networks].
+
+    ``ends``: the lower and the upper ends of their intervals.
+    """
     off = np.abs(said / measured - 1)
     enough = len(said) > 2
     return Errors(
@@ -51,6 +58,8 @@ def compare(
         within_10=float((off <= 0.10).mean()),
         spearman=float(spearmanr(said, measured)[0]) if enough else None,
         kendall=float(kendalltau(said, measured)[0]) if enough else None,
-        coverage_90=float(((low <= measured) & (measured <= high)).mean()),
+        coverage_90=None
+        if ends is None
+        else float(((ends[0] <= measured) & (measured <= ends[1])).mean()),
         noise=float(np.median(noises)),
     )

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from latency.blocks import LAYOUTS, BlockKey, Named, every, layouts, traced, walk
 from latency.fingerprint import Fingerprint
 from latency.model import work
-from latency.model.adding import Adding, Sums
+from latency.model.composition import Composition, Sums
 from latency.model.errors import Errors
 from latency.model.prior import Prior
 from latency.model.work import Work
@@ -25,7 +26,8 @@ Shape = tuple[int, ...]
 class Row:
     """A measured block: milliseconds without the cost of calling the runtime, noise, its work.
 
-    ``own``: whether it leaves its answer in the runtime's own layout.
+    Its time is the mean over the networks in which it was measured. ``own``: whether it leaves its
+    answer in the runtime's own layout.
     """
 
     ms: float
@@ -56,28 +58,50 @@ class Share(NamedTuple):
 class _Priced(NamedTuple):
     ms: float
     guessed_ms: float
-    weights_mb: float
-    widest_mb: float
     output: Shape
     own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Misses:
+    """Half-widths of 90 % intervals of the logarithm of a latency.
+
+    ``last``, ``early``: where all blocks were measured, at the last exit and at those before it.
+    ``guessed``: of a network all of whose blocks are guessed. Misses of blocks even out, so that of
+    a share of them counts with its root.
+    """
+
+    last: float
+    early: float
+    guessed: float
+
+    def half_widths(self, shares: Sequence[float]) -> list[float]:
+        """Return the half-width at each exit, of whose time such a share is guessed."""
+        known = [self.early] * (len(shares) - 1) + [self.last]
+        return [
+            max(miss, math.sqrt(share) * self.guessed)
+            for miss, share in zip(known, shares, strict=True)
+        ]
 
 
 @dataclass(frozen=True)
 class LatencyModel:
     """Estimates from what was measured once; it never measures itself.
 
-    ``table``: measured blocks by the text of their keys. ``unsure``: half-width of the 90 %
-    interval (of the logarithm) of a network all of whose blocks are guessed. ``canary_ms``: how
-    fast the device was. ``made``: when, as an ISO time, and how, for the record.
+    ``table``: measured blocks by the text of their keys. ``canary_ms``: how fast the device was.
+    ``errors``: of networks that it was fitted to, each foretold by the others, with all blocks
+    measured; ``errors_guessed``: with only those blocks measured that the others have, too.
+    ``made``: when, as an ISO time, and how, for the record.
     """
 
     fingerprint: Fingerprint
     scope: Scope
     table: Mapping[str, Row]
-    adding: Adding
-    unsure: float
+    composition: Composition
+    misses: Misses
     canary_ms: float
     errors: Errors
+    errors_guessed: Errors
     made: Mapping[str, Any]
     _plain: Mapping[str, Row] = field(init=False, repr=False, compare=False)
     _prices: dict[tuple[BlockSpec, tuple[Shape, ...], tuple[bool, ...]], _Priced] = field(
@@ -109,14 +133,12 @@ class LatencyModel:
 
         ``how`` is ``table`` where all blocks up to the exit were measured, else ``extrapolated``.
         """
-        sums, guessed = self.sums(graph)
-        times = self.adding.ms(sums)
-        misses = [self.adding.early] * (len(times) - 1) + [self.adding.last]
-        shares = [part / whole for part, whole in zip(guessed, sums.block_ms, strict=True)]
-        factors = [
-            math.exp(math.hypot(miss, share * self.unsure))
-            for miss, share in zip(misses, shares, strict=True)
-        ]
+        sums = self.sums(graph)
+        times = self.composition.ms(sums)
+        guessed = list(accumulate(sums.guessed_ms))
+        wholes = accumulate(sums.block_ms)
+        shares = [part / whole for part, whole in zip(guessed, wholes, strict=True)]
+        factors = [math.exp(width) for width in self.misses.half_widths(shares)]
         lows, highs = _growing(times, factors)
         hows: list[How] = ["extrapolated" if part else "table" for part in guessed]
         return tuple(map(LatencyEstimate, times, lows, highs, hows))
@@ -133,6 +155,7 @@ class LatencyModel:
             "statistic": "predicted from a table of blocks",
             "model": {
                 **self.errors.as_json(),
+                "guessed": self.errors_guessed.as_json(),
                 "blocks": len(self.table),
                 "scope": asdict(self.scope),
                 **self.made,
@@ -144,8 +167,7 @@ class LatencyModel:
 
         What a stage costs beyond its blocks is laid on them by their times.
         """
-        sums, _ = self.sums(graph)
-        steps = np.diff(self.adding.ms(sums), prepend=0.0)
+        steps = np.diff(self.composition.ms(self.sums(graph)), prepend=0.0)
         shares = []
         for stage, (step, found) in enumerate(zip(steps, self.walk(graph), strict=True), 1):
             prices = [self._price(key) for _, key in found]
@@ -165,14 +187,13 @@ class LatencyModel:
         """Return of each stage of a network the blocks, named, in the layouts of the device."""
         return walk(graph, self.answers_in_own)
 
-    def sums(self, graph: BlockGraph) -> tuple[Sums, list[float]]:
-        """Return what a network's blocks come to, and the guessed milliseconds in it, [exits]."""
+    def sums(self, graph: BlockGraph) -> Sums:
+        """Return what the blocks of each stage of a network come to."""
         shapes: dict[str, Shape] = {IMAGE: graph.image}
         prices = self._prices
-        ms = guessed = weights = widest = 0.0
-        count = 0
-        block_ms, counts, weights_mb, guesses = [], [], [], []
+        block_ms, guesses, counts = [], [], []
         for nodes in graph.lazy_nodes():
+            ms = guessed = 0.0
             own: set[str] = set()
             for node in nodes:
                 inputs = tuple([shapes[name] for name in node.inputs])
@@ -184,15 +205,10 @@ class LatencyModel:
                     own.add(node.name)
                 ms += price.ms
                 guessed += price.guessed_ms
-                weights += price.weights_mb
-                if price.widest_mb > widest:
-                    widest = price.widest_mb
-            count += len(nodes)
             block_ms.append(ms)
-            counts.append(count)
-            weights_mb.append(weights)
             guesses.append(guessed)
-        return Sums(block_ms, counts, weights_mb, weights + widest), guesses
+            counts.append(len(nodes))
+        return Sums(block_ms, guesses, counts)
 
     def _price_all(self, graphs: Iterable[BlockGraph]) -> None:
         """Price the blocks of networks together: one guess of many costs as much as of one."""
@@ -200,12 +216,12 @@ class LatencyModel:
         self._learn([key for key in keys if key not in self._prices])
 
     def _row(self, key: BlockKey) -> Row | None:
-        return self.table.get(key.text) or self._plain.get(key.plain.text)
+        return self.table.get(key.text)
 
     def answers_in_own(self, key: BlockKey) -> bool:
         """Return whether a block leaves its answer in the runtime's own layout, if known."""
         price = self._prices.get(key)
-        known = price or self._row(key)
+        known = price or self._row(key) or self._plain.get(key.plain.text)
         return known is not None and known.own
 
     def _price(self, key: BlockKey) -> _Priced:
@@ -214,22 +230,24 @@ class LatencyModel:
         return self._prices[key]
 
     def _learn(self, keys: Sequence[BlockKey]) -> None:
-        needed = {key: work.of_block(key) for key in keys}
-        rows = {key: self._row(key) for key in keys}
-        unknown = [key for key in keys if rows[key] is None]
-        works = [needed[key] for key in unknown]
-        guessed = dict(zip(unknown, self._prior.ms(works) if works else (), strict=True))
+        unknown = [key for key in keys if self._row(key) is None]
+        guessed = dict(zip(unknown, self._guessed(unknown), strict=True))
         for key in keys:
-            row, todo = rows[key], needed[key]
-            foretold = float(guessed.get(key, 0.0))
+            row, foretold = self._row(key), guessed.get(key, 0.0)
             self._prices[key] = _Priced(
                 foretold if row is None else row.ms,
                 foretold,
-                todo.weights_mb,
-                todo.widest_mb,
                 traced(key).output,
-                row is not None and row.own,
+                self.answers_in_own(key),
             )
+
+    def _guessed(self, keys: Sequence[BlockKey]) -> list[float]:
+        """Milliseconds of blocks that were not measured, or only in other layouts."""
+        if not keys:
+            return []
+        said = self._prior.ms([work.of_block(key) for key in keys])
+        near = [self._plain.get(key.plain.text) for key in keys]
+        return [float(ms) if row is None else row.ms for ms, row in zip(said, near, strict=True)]
 
 
 def _growing(times: Sequence[float], factors: Sequence[float]) -> tuple[list[float], list[float]]:

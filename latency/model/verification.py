@@ -79,13 +79,11 @@ def verify(
     )
     noise = noises(batch)
     ends = [[each[-1] for each in exits] for exits in (said, measured)]
-    errors = compare(
-        np.array([each.latency_ms for each in ends[0]]),
-        np.array([each.latency_ms for each in ends[1]]),
-        np.array([each.low_ms for each in ends[0]]),
-        np.array([each.high_ms for each in ends[0]]),
-        noise,
+    low, high = (
+        np.array([getattr(each, end) for each in ends[0]]) for end in ("low_ms", "high_ms")
     )
+    estimated, true = (np.array([each.latency_ms for each in some]) for some in ends)
+    errors = compare(estimated, true, noise, (low, high))
     known, now = getattr(source, "canary_ms", None), batch.facts.get("canary_ms")
     drift = now / known if known and now else None
     return Verification(

@@ -5,7 +5,7 @@ answer, and with one thread there is nobody to wait for.
 """
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,6 @@ from latency.errors import LatencyError
 from latency.protocol import Protocol
 from latency.runtimes.building import build
 from latency.runtimes.runtime import Piece, Prepared
-
-if TYPE_CHECKING:
-    from latency.graphs.onnx_layout import OwnLayout
 
 Values = dict[str, npt.NDArray[np.float32]]
 
@@ -45,11 +42,19 @@ class OnnxRuntime:
         self.device, self.batch, self._version = device, batch, onnxruntime.__version__
 
     def prepare(self, piece: Piece, seed: int) -> Prepared:
-        kind = PreparedBlock if piece.is_block else PreparedSessions
-        return kind(piece, seed, self.batch)
+        if piece.is_block:
+            return self.divide(piece, seed)
+        return PreparedSessions(piece, seed, self.batch)
+
+    def divide(self, piece: Piece, seed: int) -> Prepared:
+        from latency.runtimes.onnx_blocks import PreparedBlocks
+
+        return PreparedBlocks(piece, seed, self.batch)
 
     def answers_in_own(self, piece: Piece) -> bool:
-        return _in_own_layout(piece, 0, self.batch).own
+        from latency.runtimes.onnx_blocks import in_own_layout
+
+        return in_own_layout(piece, 0, self.batch).own
 
     def conditions(self) -> dict[str, Any]:
         return {
@@ -90,49 +95,6 @@ class PreparedSessions(Prepared):
 
     def close(self) -> None:
         self._stages.clear()
-
-
-class PreparedBlock(Prepared):
-    """A block as it runs within a network: in its layouts, its tensors in place beforehand.
-
-    There a block neither copies its input nor allocates its output: that is done once a stage, and
-    would weigh more than many a block.
-    """
-
-    def __init__(self, piece: Piece, seed: int, batch: int) -> None:
-        import onnxruntime
-
-        found = _in_own_layout(piece, seed, batch)
-        ready = session(found.content, optimise=False)
-        rng = np.random.default_rng(seed)
-        given = {name: rng.standard_normal(shape, dtype=np.float32) for name, shape in found.inputs}
-        (answer,) = ready.run(None, given)
-        values = {**given, ready.get_outputs()[0].name: answer}
-        self._held = {
-            name: onnxruntime.OrtValue.ortvalue_from_numpy(array) for name, array in values.items()
-        }
-        self._binding = ready.io_binding()
-        for name, value in self._held.items():
-            bind = self._binding.bind_ortvalue_input
-            (bind if name in given else self._binding.bind_ortvalue_output)(name, value)
-        self._session, self.parts = ready, (1,)
-
-    def run(self, stages: int) -> list[float]:
-        start = time.perf_counter_ns()
-        self._session.run_with_iobinding(self._binding)
-        return [(time.perf_counter_ns() - start) / 1e6]
-
-    def close(self) -> None:
-        self._held.clear()
-
-
-def _in_own_layout(piece: Piece, seed: int, batch: int) -> "OwnLayout":
-    from latency.graphs import onnx_layout, recording
-
-    built = build(piece, seed, batch)
-    recorded, _ = recording.record(built.stages[0], built.given)
-    own = piece.own or (False,) * len(piece.inputs)
-    return onnx_layout.optimised(recorded, own, batch)
 
 
 def session(model: bytes, optimise: bool = True) -> Any:

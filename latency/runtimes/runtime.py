@@ -21,18 +21,20 @@ class Piece:
 
     A network with exits, or a single block on inputs of given shapes (one stage). A value that
     can be sent to another process. ``own``: of a block, which inputs come in the runtime's own
-    layout (see ``Rearranging``); empty if none.
+    layout (see ``Rearranging``); empty if none. ``divided``: run block by block, each block a timed
+    part (see ``Dividing``).
     """
 
     stages: tuple[Stage, ...]
     inputs: tuple[tuple[str, Shape], ...]
     norm: Norm = field(default_factory=Norm)
     own: tuple[bool, ...] = ()
+    divided: bool = False
 
     @classmethod
-    def network(cls, graph: BlockGraph) -> "Piece":
+    def network(cls, graph: BlockGraph, divided: bool = False) -> "Piece":
         """Return the lazy stages of a network."""
-        return cls(graph.stages(), ((IMAGE, graph.image),), graph.norm)
+        return cls(graph.stages(), ((IMAGE, graph.image),), graph.norm, divided=divided)
 
     @classmethod
     def block(
@@ -129,3 +131,15 @@ class Rearranging(Protocol):
 
     def answers_in_own(self, piece: Piece) -> bool:
         """Return whether a block leaves its answer in the runtime's own layout."""
+
+
+@runtime_checkable
+class Dividing(Protocol):
+    """A runtime that can itself run a network block by block, as close to its use as it can.
+
+    Others run blocks that were prepared by themselves one after another (``latency.runtimes.
+    divided``).
+    """
+
+    def divide(self, piece: Piece, seed: int) -> Prepared:
+        """Make a network ready, a part for each block of each stage; else as ``prepare``."""

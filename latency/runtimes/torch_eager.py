@@ -33,6 +33,9 @@ class TorchEager:
     def prepare(self, piece: Piece, seed: int) -> Prepared:
         return PreparedEager(build(piece, seed, self.batch))
 
+    def divide(self, piece: Piece, seed: int) -> Prepared:
+        return self.prepare(piece, seed)  # its parts are blocks
+
     def conditions(self) -> dict[str, Any]:
         return {
             "runtime": self.name,

@@ -79,20 +79,26 @@ def test_slow_items_are_passed_less_often(time: FakeTime, rng: np.random.Generat
     assert time.passes.count("slow") == 2 + 2 * 2
 
 
-def test_only_items_whose_halves_differ_go_on(time: FakeTime, rng: np.random.Generator) -> None:
+@pytest.mark.parametrize(("restless", "rounds"), [(1, 7), (2, 9)])
+def test_rounds_go_on_until_nine_in_ten_agree(
+    time: FakeTime, rng: np.random.Generator, restless: int, rounds: int
+) -> None:
     items = [
-        FakeWork("calm", time),
         # Rounds 1, 3, 5 are slow: halves differ until round 7 gives the slow half its floor.
-        FakeWork("late", time, factors=(1.3, 1.0, 1.3, 1.0, 1.3, 1.0, 1.0)),
-        FakeWork("never", time, factors=(1.3, 1.0) * 9),
+        *(
+            FakeWork(f"late {n}", time, factors=(1.3, 1.0, 1.3, 1.0, 1.3, 1.0, 1.0))
+            for n in range(9)
+        ),
+        *(FakeWork(f"never {n}", time, factors=(1.3, 1.0) * 9) for n in range(restless)),
+        FakeWork("calm", time),
     ]
     protocol = Protocol(rounds=4, most_rounds=9, tolerance=0.02)
     taken = campaign.run(items, protocol, rng)
-    assert [len(samples) for samples in taken.samples] == [4, 7, 9]
+    assert {len(samples) for samples in taken.samples} == {rounds}  # the same for all
     noises = taken.noises(protocol.quantile)
-    assert noises[0] <= 0.02
-    assert noises[1] <= 0.02
-    assert noises[2] == pytest.approx(0.3)
+    assert max(noises[:9]) <= 0.02
+    assert noises[9] == pytest.approx(0.3)
+    assert noises[-1] == 0
 
 
 def test_a_single_round_has_no_halves(time: FakeTime, rng: np.random.Generator) -> None:

@@ -37,7 +37,7 @@ def test_pieces_and_canaries_follow_one_another_and_facts_are_combined() -> None
         "busy": True,
         "restlessness": 1.2,
         "load_before": [1],
-        "canary_ms": 0.42,
+        "canary_ms": 0.4,
         "chunks": [one.facts, two.facts],
     }
     assert json.loads(json.dumps(found.facts)) == found.facts

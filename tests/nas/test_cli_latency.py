@@ -26,7 +26,7 @@ from tests.nas import lawful_runtime, small_msd
 from tests.nas.lawful_runtime import NAME, Lawful
 from tests.nas.simulated_search import drive, simulated_run
 
-FIT = f"latency fit --space msd --runtime {NAME} --image 8 --samples 5"
+FIT = f"latency fit --space msd --runtime {NAME} --image 8 --samples 9"
 BATCH_4 = "msdnet-cifar-batch-4"
 
 
@@ -86,27 +86,29 @@ def files() -> list[str]:
 def test_a_fit_says_what_was_measured_and_how_far_off_it_is(fitted: tuple[Path, str]) -> None:
     text = fitted[1]
     assert re.match(r"lawful on cpu.*: space msd, image 3x8x8, 10 classes\n", text)
-    assert re.search(r"\n5 networks and \d+ blocks measured in \d+ s, noise 0.0 %\n", text)
+    assert re.search(r"\n9 networks and \d+ blocks measured in \d+ s, noise 0.0 %\n", text)
     assert "the device was quiet" in text
     assert "Kendall" in text
+    assert re.search(r"\nall blocks measured +9 +0", text)
+    assert re.search(r"\nunknown blocks guessed +9 ", text)
     assert text.endswith("\nmodel.json, raw samples in model.samples.parquet\n")
 
 
 def test_a_fit_as_json_replaces_a_model_with_force(nas: Any) -> None:
     Path("model.json").write_text("{}")
     found = json.loads(nas(f"{FIT} --force -o model.json --json"))
-    assert found["errors"]["n"] == 5
+    assert found["errors"]["n"] == found["errors_guessed"]["n"] == 9
     assert found["errors"]["mape"] < 0.02
     assert (found["path"], found["samples"]) == ("model.json", "model.samples.parquet")
     assert (found["space"], found["image"], found["classes"]) == ("msd", [3, 8, 8], 10)
-    assert document.load(Path("model.json")).errors.n == 5
+    assert document.load(Path("model.json")).errors.n == 9
     assert files() == ["model.json", "model.samples.parquet"]
 
 
 def test_raw_samples_are_beside_the_model() -> None:
     samples = pd.read_parquet("model.samples.parquet")
     assert list(samples) == ["item", "stage", "part", "round", "repeat", "ms"]
-    assert {"network 0", "network 4", "canary"} <= set(samples["item"])
+    assert {"network 0", "network 8", "blocks 0", "empty", "canary"} <= set(samples["item"])
     assert (samples["ms"] > 0).all()
 
 
@@ -274,8 +276,8 @@ def test_a_network_is_described_by_a_model(nas: Any) -> None:
     rows = found["exits"]
     assert all(row["how"] in ("table", "extrapolated") for row in rows)
     assert all(row["low_ms"] <= row["latency_ms"] <= row["high_ms"] for row in rows)
-    assert found["latency_conditions"]["model"]["n"] == 5
-    assert re.search(r"\nfitted .*: mean error .* % of 5 networks\n", nas(asked))
+    assert found["latency_conditions"]["model"]["n"] == 9
+    assert re.search(r"\nfitted .*: mean error .* % of 9 networks\n", nas(asked))
 
 
 def test_a_network_is_scaled_by_a_model(nas: Any) -> None:
@@ -319,7 +321,7 @@ def test_what_no_longer_runs_here_is_refused(
         ("latency fit --space msd", "--output"),
         ("latency fit --space msd -o a.yaml", "ends in .json"),
         ("latency fit --space msd -o gone/a.json", "no folder gone"),
-        ("latency fit --space msd --samples 4 -o a.json", "equal to 5"),
+        ("latency fit --space msd --samples 8 -o a.json", "equal to 9"),
         ("latency fit --space msd --image 3x8 -o a.json", "'3x8'"),
         ("latency fit --space msd --runtime onx -o a.json", "unknown runtime 'onx'"),
         ("latency fit --space msd --runtime macs -o a.json", "simulated"),

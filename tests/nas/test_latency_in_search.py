@@ -13,7 +13,7 @@ from latency.bench import DeviceLost
 from latency.errors import LatencyError
 from latency.macs import MacsLatency
 from latency.model import document, fitting, prior
-from latency.model.model import LatencyModel
+from latency.model.model import LatencyModel, Misses
 from latency.source import How, LatencyEstimate, PerExit
 from nas import (
     devices,
@@ -173,7 +173,7 @@ def test_a_kept_model_serves_later_searches_of_the_same_kind_alone(
 def test_the_target_comes_from_the_model(
     tmp_path: Path, bench: Lawful, model: LatencyModel
 ) -> None:
-    exact = replace(model, adding=replace(model.adding, last=0.0, early=0.0), unsure=0.0)
+    exact = replace(model, misses=Misses(0.0, 0.0, 0.0))
     document.save(exact, tmp_path / "model.json")
     asked = str(tmp_path / "model.json")
     searched(tmp_path / "out", trials=1, target_latency=None, latency_model=asked)
@@ -301,7 +301,7 @@ def test_a_device_that_dies_is_told_once_and_the_model_goes_on() -> None:
 
 
 def test_the_risk_weighs_the_upper_end(tmp_path: Path, bench: Lawful, model: LatencyModel) -> None:
-    wide = replace(model, adding=replace(model.adding, last=0.3, early=0.3))
+    wide = replace(model, misses=Misses(0.3, 0.3, 0.3))
     document.save(wide, tmp_path / "model.json")
     options = {"latency_model": str(tmp_path / "model.json"), "trials": 2}
     mean = searched(tmp_path / "mean", **options)

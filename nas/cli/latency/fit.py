@@ -30,7 +30,7 @@ def fit(
     ] = "3x32x32",
     classes: Annotated[int, typer.Option(metavar="N", min=2, help="Number of classes.")] = 10,
     samples: Annotated[
-        int, typer.Option(metavar="N", min=5, help="Random networks measured as a whole.")
+        int, typer.Option(metavar="N", min=9, help="Random networks measured as a whole.")
     ] = 20,
     seed: Annotated[int, typer.Option(metavar="N", help="What all chance is drawn from.")] = 0,
     refuse_busy: Annotated[
@@ -82,6 +82,7 @@ def _facts(fitted: "Fitted", path: Path) -> dict[str, Any]:
         "classes": model.scope.classes,
         "blocks": len(model.table),
         "errors": model.errors.as_json(),
+        "errors_guessed": model.errors_guessed.as_json(),
         "facts": fitted.batch.facts,
         "fingerprint": model.fingerprint,
     }
@@ -101,6 +102,11 @@ def _show(fitted: "Fitted", path: Path) -> None:
         f"{facts['seconds']:.0f} s, noise {percent(model.errors.noise)}"
     )
     show_busy(facts)
-    show_text("\nthe measured networks, each priced by a model that was fitted without it:")
-    show_errors(model.errors.as_json())
+    show_text("\nthe measured networks, priced by models that were fitted without them:")
+    show_errors(
+        {
+            "all blocks measured": model.errors.as_json(),
+            "unknown blocks guessed": model.errors_guessed.as_json(),
+        }
+    )
     show_text(f"\n{path}, raw samples in {samples_beside(path)}")

@@ -204,7 +204,7 @@ def _show(found: dict[str, Any]) -> None:
     show_text(f"{place(found['fingerprint'])}: to the last exit\n")
     show_table(columns, rows)
     show_text("")
-    show_errors(found)
+    show_errors({"": found})
     parts = [f"{each['n']} by {how}: {percent(each['mape'])}" for how, each in found["by"].items()]
     show_text(f"mean error of {', of '.join(parts)}")
     if found.get("drift") is not None:

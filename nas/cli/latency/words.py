@@ -30,9 +30,16 @@ ERRORS = {
 _SHARES = ("mape", "within_5", "within_10", "coverage_90", "noise")
 
 
-def show_errors(errors: Mapping[str, Any]) -> None:
-    """Print how far prices are from measurements, the noise of these beside it."""
-    show_table(tuple(ERRORS.values()), [[_error(name, errors[name]) for name in ERRORS]])
+def show_errors(errors: Mapping[str, Mapping[str, Any]]) -> None:
+    """Print how far prices are from measurements, the noise of these beside it, a row for each."""
+    stated = {
+        n: title for n, title in ERRORS.items() if any(e[n] is not None for e in errors.values())
+    }
+    rows = [
+        [*([what] if what else []), *(_error(name, each[name]) for name in stated)]
+        for what, each in errors.items()
+    ]
+    show_table((*([""] if any(errors) else []), *stated.values()), rows)
 
 
 def finite(value: Any) -> Any:
