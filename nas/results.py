@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import frame, front_latency
+from nas import frame
 from nas.errors import UserError
+from nas.latency import front_latency
 from nas.objective import Objective
 from nas.record import State, TrialRecord
 from nas.rewards import SOFT_W, Reward, Risk

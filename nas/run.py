@@ -165,7 +165,8 @@ def create(
     model: "LatencyModel | None" = None,
 ) -> Run:
     """Makes the folder of a new run. Raises UserError if one of this name is there."""
-    from nas import search_model, starting
+    from nas import starting
+    from nas.latency import search_model
 
     name = settings.name or free_name(settings)
     refuse_existing(settings.out, name)

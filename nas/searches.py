@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import devices, plugins, pricing, search_model, starting
+from nas import plugins, starting
 from nas import run as runs
 from nas import settings as settings_of
 from nas.errors import UserError
 from nas.executors import opening
 from nas.interruption import Interruption, Stopped
+from nas.latency import devices, pricing, search_model
 from nas.objective import Objective
 from nas.progress import Progress, Silent
 from nas.proposals import refuse_unfit
@@ -116,13 +117,13 @@ def _begun(
     session = stack.enter_context(opening.session(settings, interruption))
     shape = search_model.Shape(space, task.image, task.classes)
     model = search_model.find(settings, source, shape, progress.say, interruption.check)
-    doubting = pricing.guarded(model, source, None, progress)
-    latency = pricing.facts(settings, doubting, task, progress, interruption)
+    priced = pricing.guarded(model, source, None, progress)
+    latency = pricing.facts(settings, priced, task, progress, interruption)
     resolved = _resolved(settings, task, latency["target_ms"])
     _refuse_known_study(resolved)
-    priced = pricing.guarded(model, source, latency["target_ms"], progress)
     workplace = _workplace(settings, session, task, priced, interruption, stack)
     run = runs.create(resolved, latency, starts, model)
+    pricing.begin(run, priced)
     progress.say(
         f"run {run.path}: {run.settings.trials} trials by {settings.controller} "
         f"on {task.data.source}, target latency {run.target_ms:.4g} ms ({latency['found']})"

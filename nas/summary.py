@@ -7,7 +7,8 @@ from shlex import quote
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from nas import frame, front_latency, search_model
+from nas import frame
+from nas.latency import front_latency, search_model
 from nas.progress import spoken
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from benchmarks.latency.taken import blocks_ms, exits_ms, went
 from benchmarks.units import Facts
 from latency import baselines, host, samples
 from latency.bench import LocalBench, noises
-from latency.model import document, fitting
+from latency.model import document, extending, fitting
 from latency.model.model import Scope
 from latency.runtimes.runtime import Piece
 from search_spaces.blocks import BlockGraph
@@ -51,7 +51,7 @@ def fit(plan: Plan, cell: Cell, folder: Path) -> Facts:
     document.save(found.model, fitted_model(folder, cell))
     fresh = graphs_of(plan.fresh(cell))
     missing, begun = len(found.model.missing(fresh)), time.monotonic()
-    larger = fitting.extend(found.model, bench, fresh, plan.seed + 1)
+    larger = extending.extend(found.model, bench, fresh, plan.seed + 1)
     document.save(larger, full_model(folder, cell))
     count = len(graphs)
     return {

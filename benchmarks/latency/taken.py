@@ -8,8 +8,7 @@ import numpy as np
 from benchmarks.units import Facts
 from latency.bench import Batch, LocalBench, noises
 from latency.blocks import BlockKey
-from latency.model.block_table import LEAST
-from latency.model.fitting import EMPTY
+from latency.model.block_table import EMPTY, LEAST
 from latency.protocol import summarise
 from latency.runtimes.runtime import Piece
 from search_spaces.blocks import Norm

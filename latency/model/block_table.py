@@ -6,13 +6,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from latency.bench import Batch, noises
 from latency.blocks import BlockKey, walk
 from latency.model import work
 from latency.model.model import Row
+from latency.protocol import part_times
+from latency.runtimes.runtime import Piece
 from search_spaces.blocks import BlockGraph
+from search_spaces.residual import Pool
 
 Floats = NDArray[np.float64]
 
+EMPTY = BlockKey(Pool("average", 1, 1, 0), ((1, 1, 1),))
+"""A block with next to no work: its time is what calling the runtime costs."""
 LEAST = 0.1
 """Share of a block's time that is left, however much calling the runtime costs."""
 
@@ -56,31 +62,34 @@ class Seen:
         return rows
 
 
-def seen(
-    graphs: Sequence[BlockGraph],
-    own: Mapping[BlockKey, bool],
-    times: Sequence[Floats],
-    noises: Sequence[float] | Floats,
-    calling_ms: float,
-) -> Seen:
-    """Gather what was seen.
+def pieces(graphs: Sequence[BlockGraph]) -> list[Piece]:
+    """Return what has to be measured to see the blocks of networks."""
+    calling = Piece.block(EMPTY.spec, EMPTY.shapes, graphs[0].norm)
+    return [*(Piece.network(graph, divided=True) for graph in graphs), calling]
 
-    own: of each block, whether it leaves its answer in the runtime's own layout. times: of each
-    network, milliseconds of its blocks in the order in which they run, with the cost of calling the
-    runtime, which is taken off. noises: of each network.
+
+def seen(
+    graphs: Sequence[BlockGraph], own: Mapping[BlockKey, bool], batch: Batch, first: int = 0
+) -> Seen:
+    """Gather what was seen of blocks in a batch whose items from ``first`` on are ``pieces``.
+
+    own: of each block, whether it leaves its answer in the runtime's own layout.
     """
+    quantile = batch.protocol.quantile
+    *times, calling = (part_times(samples, quantile) for samples in batch.taken.samples[first:])
+    noise = noises(batch)[first:]
     found: dict[BlockKey, dict[int, list[float]]] = {}
     for index, (graph, blocks_ms) in enumerate(zip(graphs, times, strict=True)):
         keys = [key for stage in walk(graph, own.__getitem__) for _, key in stage]
         for key, ms in zip(keys, map(float, blocks_ms), strict=True):
             here = found.setdefault(key, {}).setdefault(index, [])
-            here.append(max(ms - calling_ms, LEAST * ms))
+            here.append(max(ms - float(calling.sum()), LEAST * ms))
     blocks = (
         Block(
             key,
             own[key],
             {index: float(np.mean(ms)) for index, ms in where.items()},
-            float(np.mean([noises[index] for index in where])),
+            float(np.mean([noise[index] for index in where])),
         )
         for key, where in found.items()
     )

@@ -1,4 +1,4 @@
-"""Fitting a latency model on a device, and extending it by blocks that it has not met.
+"""Fitting a latency model on a device.
 
 A campaign runs some networks in one piece, and these and more block by block. The table of blocks
 comes from the latter, how they make up a network from both.
@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from latency.bench import Batch, Bench, Say, noises, silent
-from latency.blocks import BlockKey
 from latency.errors import LatencyError
 from latency.model import block_table, composition, cross_validation
 from latency.model.block_table import Floats, Seen
@@ -21,7 +20,6 @@ from latency.model.model import LatencyModel, Misses, Scope
 from latency.protocol import part_times
 from latency.runtimes.runtime import Piece
 from search_spaces.blocks import BlockGraph
-from search_spaces.residual import Pool
 from search_spaces.space import SearchSpace
 
 SAMPLES = 20
@@ -29,9 +27,6 @@ FEWEST = 9
 """Of fewer errors, none is the one that nine in ten do not exceed."""
 MORE = 20
 """Networks whose blocks are measured beside those of the samples, so that few are missing."""
-
-EMPTY = BlockKey(Pool("average", 1, 1, 0), ((1, 1, 1),))
-"""A block with next to no work: its time is what calling the runtime costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +73,11 @@ def fit_to(
     if len(graphs) < FEWEST:
         raise LatencyError(f"{len(graphs)} samples: give at least {FEWEST} networks to learn from")
     divided = [*graphs, *beside]
-    pieces = [
-        *map(Piece.network, graphs),
-        *(Piece.network(graph, divided=True) for graph in divided),
-        Piece.block(*EMPTY[:2], graphs[0].norm),
-    ]
     own = bench.blocks(divided)
+    pieces = [*map(Piece.network, graphs), *block_table.pieces(divided)]
     batch = bench.measure(pieces, seed, say=say)
     measured = [_exit_times(batch, index) for index in range(len(graphs))]
-    seen = _seen(divided, own, batch, len(graphs))
+    seen = block_table.seen(divided, own, batch, len(graphs))
     draft = _draft(bench, seen, scope, batch)
     names = (
         *(f"network {index}" for index in range(len(graphs))),
@@ -94,46 +85,6 @@ def fit_to(
         "empty",
     )
     return Fitted(_completed(draft, seen, graphs, measured, batch), batch, names)
-
-
-def extend(
-    model: LatencyModel,
-    bench: Bench,
-    graphs: Sequence[BlockGraph],
-    seed: int = 0,
-    say: Say = silent,
-) -> LatencyModel:
-    """Measure the blocks of these networks that the model lacks; return a model that has them.
-
-    Networks that have any run block by block. The new times are brought to the speed that the
-    device had at the time of the fit, by the canary.
-    """
-    graphs = [graph for graph in graphs if model.missing([graph])]
-    if not graphs:
-        return model
-    pieces = [Piece.network(graph, divided=True) for graph in graphs]
-    own = bench.blocks(graphs)
-    batch = bench.measure([*pieces, Piece.block(*EMPTY[:2], graphs[0].norm)], seed, say=say)
-    drift = drift_of(model, batch)
-    rows = _seen(graphs, own, batch, 0).rows()
-    rows = {text: replace(row, ms=row.ms / drift) for text, row in rows.items()}
-    return replace(model, table={**rows, **model.table})
-
-
-def drift_of(model: LatencyModel, batch: Batch) -> float:
-    """Return how many times slower the canary was in a campaign than when the model was fitted."""
-    now = batch.facts.get("canary_ms")
-    return float(now) / model.canary_ms if now else 1.0
-
-
-def _seen(
-    graphs: Sequence[BlockGraph], own: dict[BlockKey, bool], batch: Batch, first: int
-) -> Seen:
-    """What was seen of blocks in networks, from item ``first`` on; the empty block comes last."""
-    quantile = batch.protocol.quantile
-    times = [part_times(samples, quantile) for samples in batch.taken.samples[first:]]
-    noise = noises(batch)[first:]
-    return block_table.seen(graphs, own, times[:-1], noise[:-1], float(times[-1].sum()))
 
 
 def _exit_times(batch: Batch, index: int) -> Floats:

@@ -42,7 +42,8 @@ def describe(
     as_json: Json = False,
 ) -> None:
     """Show parameters, MACs and, with --latency, milliseconds of every exit of a network."""
-    from nas import description, latency_models
+    from nas import description
+    from nas.latency import model_files
 
     if image is not None:
         read_image(image)  # a mistake in it is said before the network is looked for
@@ -50,7 +51,7 @@ def describe(
     shape = None if image is None else read_image(image, found.image and found.image[0])
     timed = latency or latency_model is not None
     where = (latency_model, runtime, device, ray_address)
-    with latency_models.source(*where) if timed else nullcontext() as source:
+    with model_files.source(*where) if timed else nullcontext() as source:
         described = description.describe(
             found.architecture,
             shape or found.image or (3, 32, 32),

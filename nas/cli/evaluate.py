@@ -74,13 +74,13 @@ def evaluate(
 
     Thresholds come from held-out images alone and are applied to the test images.
     """
-    from nas import devices
     from nas.evaluation import calibrated, images, policies, writing
     from nas.evaluation import evaluate as judge
     from nas.evaluation.cost import exit_cost
     from nas.evaluation.evaluate import answered
     from nas.exits import single_threshold
     from nas.inference.trained import open_trained
+    from nas.latency import devices
 
     if within is not None and threshold is not None:
         raise UserError("--within and --threshold exclude each other")

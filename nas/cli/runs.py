@@ -87,7 +87,8 @@ def pareto(
     as_json: Json = False,
 ) -> None:
     """Show the front, slowest last; another T, w or risk scores it anew without any training."""
-    from nas import frame, front_latency
+    from nas import frame
+    from nas.latency import front_latency
     from nas.results import rescored
     from nas.run import open_run
     from nas.settings import latency_ms

@@ -58,9 +58,10 @@ def scale(
 
     Without -o nothing is written.
     """
-    from nas import latency_models, scaling
+    from nas import scaling
     from nas.config import save
     from nas.exports.config import destination
+    from nas.latency import model_files
 
     if image is not None:
         read_image(image)  # a mistake in it is said before the network is looked for
@@ -72,7 +73,7 @@ def scale(
     if latency_model is not None and not timed:
         raise UserError("--latency-model goes with --target-latency")
     where = (latency_model, runtime, device, ray_address)
-    with latency_models.source(*where) if timed else nullcontext() as source:
+    with model_files.source(*where) if timed else nullcontext() as source:
         scaled = scaling.scale(
             found.architecture,
             width,

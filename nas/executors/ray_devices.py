@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import ray
 from ray.exceptions import RayError
 
-from nas.devices import Runtimes, runtimes_for
 from nas.executors.device_agent import RESOURCE, SHARE, place
 from nas.executors.protocol import reason
+from nas.latency.devices import Runtimes, runtimes_for
 
 _ANSWER_S = 60.0  # torch is imported there first
 

@@ -6,7 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from latency.model.fitting import extend, fit
+from latency.model.extending import extend
+from latency.model.fitting import fit
 from latency.model.model import LatencyModel
 from latency.model.verification import verify
 from search_spaces.blocks import BlockGraph

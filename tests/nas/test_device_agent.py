@@ -15,9 +15,9 @@ from latency import canary
 from latency.bench import Batch, Unfinished
 from latency.errors import LatencyError
 from latency.protocol import Protocol
-from nas import devices
 from nas.errors import UserError
 from nas.interruption import Stopped
+from nas.latency import devices
 from search_spaces.blocks import BlockGraph
 from tests.nas import paced_runtime
 from tests.nas.paced_runtime import order, piece, told

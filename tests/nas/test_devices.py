@@ -9,8 +9,9 @@ import pytest
 
 from latency.errors import LatencyError
 from latency.measuring import Measuring
-from nas import devices, plugins
+from nas import plugins
 from nas.errors import UserError
+from nas.latency import devices
 from tests.nas import paced_runtime
 
 ADB = """\
@@ -105,8 +106,8 @@ def test_sources_and_benches_are_made_by_device(
 
 def test_the_room_is_light_until_it_is_entered() -> None:
     code = (
-        "import sys, nas.devices\n"
-        "try: nas.devices.bench('torch', 'ray:pi5')\n"
+        "import sys, nas.latency.devices\n"
+        "try: nas.latency.devices.bench('torch', 'ray:pi5')\n"
         "except ValueError: pass\n"
         "print(*{'torch', 'ray'} & set(sys.modules))"
     )

@@ -1,36 +1,30 @@
 """The latency model in a search: loaded or fitted, guarded by measurements, checked at the end."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from latency.bench import DeviceLost
+from latency.bench import LocalBench
 from latency.errors import LatencyError
 from latency.macs import MacsLatency
-from latency.model import document, fitting, prior
+from latency.measuring import Measuring
+from latency.model import document, extending, fitting, prior
 from latency.model.model import LatencyModel, Misses
-from latency.source import How, LatencyEstimate, PerExit
-from nas import (
-    devices,
-    frame,
-    front_latency,
-    guarded_latency,
-    plugins,
-    results,
-    search_model,
-    searches,
-    summary,
-)
+from nas import frame, plugins, results, searches, summary
 from nas.cli.main import app
 from nas.errors import UserError
-from nas.guarded_latency import Guarded
+from nas.latency import devices, front_latency, search_model
+from nas.latency import guarded as guarded_latency
+from nas.latency.guarded import Guarded
 from nas.run import Run, open_run
 from nas.settings import parse
+from search_spaces.blocks import BlockGraph
 from tests.nas.device_by_law import Lawful, source
 from tests.nas.made_up import measurement
 from tests.nas.small_msd import SMALL, WHERE
@@ -242,62 +236,94 @@ def test_a_front_that_cannot_be_measured_spoils_no_search(
         summary.text(run)
 
 
-class Said:
-    """A source that says given figures and counts what it is asked."""
+SURE, UNSURE = 0.01, 0.3
+"""Half-widths of intervals: the second is too wide to rest on where blocks are guessed."""
 
-    name, device = "lawful", "bench"
 
-    def __init__(self, how: How, *milliseconds: tuple[float, float, float]) -> None:
-        self._how, self._milliseconds = how, milliseconds
-        self.asked: list[Any] = []
-        self.lost = False
+def fresh(count: int) -> list[BlockGraph]:
+    """Networks for another image than the model was fitted on: it knows none of their blocks."""
+    rng = np.random.default_rng(3)
+    return [SMALL.blocks(SMALL.sample(rng), (1, 12, 12), CLASSES) for _ in range(count)]
 
-    def estimate(self, graph: Any, seed: int = 0) -> PerExit:
-        return self.estimate_many((graph,), seed)[0]
 
-    def estimate_many(self, graphs: Sequence[Any], seed: int = 0) -> tuple[PerExit, ...]:
-        self.asked += graphs
-        if self.lost:
-            raise DeviceLost("device 'bench': the cable was pulled", None)
-        found = tuple(LatencyEstimate(*ms, self._how) for ms in self._milliseconds)
-        return tuple(found for _ in graphs)
-
-    def conditions(self) -> dict[str, Any]:
-        return {"runtime": self.name}
+def guarded(
+    model: LatencyModel, runtime: Lawful, miss: float, target_ms: float | None
+) -> tuple[Guarded, list[str]]:
+    """A model whose estimates are off by so much, on this device, and what it says."""
+    lines: list[str] = []
+    missing = replace(model, misses=Misses(miss, miss, miss))
+    return Guarded(missing, LocalBench(runtime), target_ms, lines.append), lines
 
 
 @pytest.mark.parametrize(
-    ("kind", "last", "measures"),
+    ("known", "miss", "target", "measures"),
     [
-        ("table", (2.0, 1.9, 2.1), False),
-        ("table", (2.0, 1.5, 2.6), True),  # the target is within
-        ("table", (1.9, 1.0, 2.4), False),  # wide, but nothing is guessed
-        ("extrapolated", (1.9, 1.6, 2.3), False),
-        ("extrapolated", (1.9, 1.5, 2.4), True),
+        (True, SURE, 2.0, False),
+        (True, UNSURE, 1.2, True),  # the target is within the interval of the last exit
+        (True, UNSURE, 2.0, False),  # wide, but nothing is guessed
+        (False, SURE, 2.0, False),
+        (False, UNSURE, 2.0, True),
+        (False, UNSURE, None, True),
     ],
 )
 def test_what_is_in_doubt_is_measured(
-    kind: How, last: tuple[float, float, float], measures: bool
+    model: LatencyModel, known: bool, miss: float, target: float | None, measures: bool
 ) -> None:
-    predicted = Said(kind, (1.0, 0.1, 9.0), last)
-    device = Said("measured", (1.1, 1.0, 1.2), (2.2, 2.1, 2.3))
-    guarded = Guarded(predicted, device, 2.5, [].append)  # type: ignore[arg-type]
-    found = guarded.estimate_many(["one", "two"])  # type: ignore[list-item]
-    assert {exits[-1].how for exits in found} == {"measured" if measures else kind}
-    assert device.asked == (["one", "two"] if measures else [])
+    runtime, graphs = Lawful(), fresh(2)
+    model = extending.extend(model, LocalBench(Lawful()), graphs) if known else model
+    for graph in graphs:
+        last = model.estimate(graph)[-1].latency_ms
+        found, _ = guarded(model, runtime, miss, target and target * last)
+        said = found.estimate(graph)[-1].how
+        assert said == ("measured" if measures else "table" if known else "extrapolated")
+    assert runtime.networks == (2 if measures else 0)
 
 
-def test_a_device_that_dies_is_told_once_and_the_model_goes_on() -> None:
-    predicted, device = Said("table", (2.0, 1.0, 3.0)), Said("measured", (2.2, 2.1, 2.3))
-    lines: list[str] = []
-    guarded = Guarded(predicted, device, 2.5, lines.append)
-    assert guarded.estimate(None)[-1].how == "measured"  # type: ignore[arg-type]
-    device.lost = True
-    assert [guarded.estimate(None)[-1].how for _ in range(3)] == ["table"] * 3  # type: ignore[arg-type]
-    assert len(device.asked) == 2
+def test_an_early_exit_in_doubt_is_measured(model: LatencyModel) -> None:
+    graph = next(each for each in fresh(20) if len(each.exits) > 1)
+    first = model.estimate(graph)[0].latency_ms
+    found, _ = guarded(model, Lawful(), SURE, first)
+    assert found.estimate(graph)[0].how == "measured"
+
+
+def test_blocks_of_what_is_measured_are_known_from_then_on(model: LatencyModel) -> None:
+    runtime, (graph,), kept = Lawful(), fresh(1), list[LatencyModel]()
+    found, _ = guarded(model, runtime, UNSURE, None)
+    found.keep = kept.append
+    assert found.model.missing([graph])
+    assert found.estimate(graph)[-1].how == "measured"
+    assert not found.model.missing([graph])
+    assert kept == [found.model]
+    assert found.estimate(graph)[-1].how == "table"
+    assert runtime.campaigns == 1
+    law = [each.latency_ms for each in Measuring(LocalBench(Lawful())).estimate(graph)]
+    assert [each.latency_ms for each in found.estimate(graph)] == pytest.approx(law, rel=0.02)
+
+
+def test_a_device_that_dies_is_told_once_and_the_model_goes_on(model: LatencyModel) -> None:
+    runtime, (one, other) = Lawful(), fresh(2)
+    found, lines = guarded(model, runtime, UNSURE, None)
+    assert found.estimate(one)[-1].how == "measured"
+    runtime.lasts = 0
+    assert [found.estimate(other)[-1].how for _ in range(3)] == ["extrapolated"] * 3
     assert len(lines) == 1
     assert lines[0].startswith("device 'bench': the cable was pulled; from here on")
-    assert guarded.bench is None
+    assert found.bench is None
+
+
+def test_a_network_that_cannot_be_measured_keeps_its_estimate(
+    model: LatencyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*given: Any) -> None:
+        raise LatencyError("its answers are not finite")
+
+    found, lines = guarded(model, Lawful(), UNSURE, None)
+    monkeypatch.setattr(Lawful, "prepare", refuse)
+    assert found.estimate(*fresh(1))[-1].how == "extrapolated"
+    assert lines == [
+        "not measured, the latency model's estimate is taken: its answers are not finite"
+    ]
+    assert found.bench is not None
 
 
 def test_the_risk_weighs_the_upper_end(tmp_path: Path, bench: Lawful, model: LatencyModel) -> None:

@@ -16,7 +16,7 @@ def devices(
     as_json: Json = False,
 ) -> None:
     """List what can be measured: this CPU, GPUs, phones on adb, devices of a Ray cluster."""
-    from nas.devices import devices as listed
+    from nas.latency.devices import devices as listed
 
     rows = listed(files or (), ray_address)
     if as_json:

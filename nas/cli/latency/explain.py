@@ -39,7 +39,8 @@ def explain(
     The image shape and the classes are those that the model was fitted on, unless given.
     """
     from latency.model import document
-    from nas import plugins, share_plot
+    from nas import plugins
+    from nas.latency import share_plot
     from nas.plot import refuse_place
 
     if plot is not None:

@@ -46,8 +46,8 @@ def fit(
     The raw samples are written beside it.
     """
     from latency.model import fitting
-    from nas import latency_models as models
     from nas import plugins
+    from nas.latency import model_files as models
 
     found, pixels = plugins.space(space), read_image(image)
     models.refuse_place(output, force)
@@ -69,7 +69,7 @@ def fit(
 
 
 def _facts(fitted: "Fitted", path: Path) -> dict[str, Any]:
-    from nas.latency_models import samples_beside
+    from nas.latency.model_files import samples_beside
 
     model = fitted.model
     return {
@@ -89,7 +89,7 @@ def _facts(fitted: "Fitted", path: Path) -> dict[str, Any]:
 
 
 def _show(fitted: "Fitted", path: Path) -> None:
-    from nas.latency_models import samples_beside
+    from nas.latency.model_files import samples_beside
 
     model, facts = fitted.model, fitted.batch.facts
     scope = model.scope

@@ -56,7 +56,7 @@ def measure(
 ) -> None:
     """Measure every exit of networks, several of them in turns, with the noise of each figure."""
     from latency.runtimes.runtime import Piece
-    from nas import latency_models as models
+    from nas.latency import model_files as models
 
     if image is not None:
         read_image(image)  # a mistake in it is said before a network is looked for

@@ -23,8 +23,8 @@ from nas.errors import UserError
 
 if TYPE_CHECKING:
     from latency.bench import Say
+    from nas.latency.verifying import Recorded, Subject
     from nas.run import Run as Opened
-    from nas.verifying import Recorded, Subject
 
 SAMPLES = 40
 
@@ -88,8 +88,8 @@ def verify(
             assert model is not None
             subjects = _drawn(model, space, image, classes, samples or SAMPLES, seed)
         else:
+            from nas.latency.verifying import front_subjects
             from nas.run import open_run
-            from nas.verifying import front_subjects
 
             opened = open_run(run, out)
             subjects, prices = front_subjects(opened)
@@ -124,15 +124,15 @@ class Where:
 
 def _by_model(path: Path, subjects: "Sequence[Subject]", where: Where) -> dict[str, Any]:
     """Hold a model against measurements of these networks."""
-    from latency.model import document, fitting, verification
-    from nas import latency_models
+    from latency.model import document, extending, verification
+    from nas.latency import model_files
 
     model = document.load(path)
     graphs = [subject.graph for subject in subjects]
     known = len(model.table)
-    with latency_models.same_bench(model, path, None, where.device, where.ray_address) as bench:
+    with model_files.same_bench(model, path, None, where.device, where.ray_address) as bench:
         if where.missing_blocks:
-            model = fitting.extend(model, bench, graphs, where.seed, where.say)
+            model = extending.extend(model, bench, graphs, where.seed, where.say)
         found = verification.verify(model, bench, graphs, where.seed, where.say).as_json()
         more = {"blocks_measured": len(model.table) - known, "fingerprint": bench.fingerprint()}
     return found | more
@@ -143,12 +143,12 @@ def _by_record(
 ) -> dict[str, Any]:
     """Hold the prices of a run's front against measurements."""
     from latency.model import verification
-    from nas import latency_models, verifying
+    from nas.latency import model_files, verifying
 
     graphs = [subject.graph for subject in subjects]
     asked = run.settings
     device, address = where.device or asked.device, where.ray_address or asked.ray_address
-    with latency_models.bench(asked.runtime, device, address) as bench:
+    with model_files.bench(asked.runtime, device, address) as bench:
         verifying.refuse_other_device(run, bench)
         found = verification.verify(prices, bench, graphs, where.seed, where.say).as_json()
         if not all(price[-1].how in ("table", "extrapolated") for price in prices.all):
@@ -166,7 +166,8 @@ def _drawn(
 ) -> "list[Subject]":
     """Draw networks to verify a model on, at what it was fitted on unless said otherwise."""
     from latency.model import document
-    from nas import plugins, verifying
+    from nas import plugins
+    from nas.latency import verifying
 
     scope = document.load(path).scope
     pixels = scope.image if image is None else read_image(image, scope.image[0])

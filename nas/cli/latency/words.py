@@ -53,7 +53,7 @@ def finite(value: Any) -> Any:
 
 def show_busy(facts: Mapping[str, Any]) -> None:
     """Say whether something else kept the device busy."""
-    from nas.latency_models import told
+    from nas.latency.model_files import told
 
     state = "busy: repeat it on a quiet one" if facts.get("busy") else "quiet"
     show_text(f"the device was {state} ({told(dict(facts))})")

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from nas import front_latency, plugins, search_model
+from nas import plugins
 from nas.executors.protocol import reason
 from nas.interruption import Interruption, Stopped
+from nas.latency import front_latency, search_model
 from nas.progress import Progress
 from nas.run import Run
 from nas.settings import SearchSettings
@@ -22,13 +23,24 @@ def guarded(
     target_ms: float | None,
     progress: Progress,
 ) -> "LatencySource":
-    """What prices networks: the source alone, or the model with the source where it is in doubt."""
-    from nas.guarded_latency import Guarded
+    """What prices networks: the source alone, or the model with its bench where it is in doubt."""
+    from nas.latency.guarded import Guarded
 
     if model is None:
         assert source is not None, "nothing tells a latency"
         return source
-    return Guarded(model, source, target_ms, progress.say)
+    bench = None if source is None else search_model.bench_of(source)
+    return Guarded(model, bench, target_ms, progress.say)
+
+
+def begin(run: Run, source: "LatencySource") -> None:
+    """Have a model price for this run: by its target, and growing with its copy of the model."""
+    from nas.latency.guarded import Guarded
+
+    if isinstance(source, Guarded):
+        source.target_ms = run.target_ms
+        source.keep = lambda larger: search_model.write(larger, run.path)
+        source.keep(source.model)
 
 
 def facts(
@@ -68,13 +80,15 @@ def again(run: Run, source: "LatencySource", progress: Progress) -> "LatencySour
         if changed := _changed(run.latency.get("conditions") or {}, source.conditions()):
             progress.say(f"warning: latencies will not compare to those before: {changed}")
         return source
-    if changed := search_model.elsewhere(model, source):
+    changed = search_model.elsewhere(model, source)
+    if changed:
         progress.say(
             f"warning: not the device that the run's latency model is of ({changed}); the model "
             "goes on to estimate for that one, and nothing is measured here"
         )
-        return guarded(model, None, run.target_ms, progress)
-    return guarded(model, source, run.target_ms, progress)
+    priced = guarded(model, None if changed else source, run.target_ms, progress)
+    begin(run, priced)
+    return priced
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
@@ -97,7 +111,7 @@ def measure_front(
 
     What goes wrong with it is said and spoils no search: `nas resume` tries again.
     """
-    from nas.guarded_latency import Guarded
+    from nas.latency.guarded import Guarded
 
     if interruption.requested or not isinstance(source, Guarded):
         return

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import devices
 from nas.errors import UserError
+from nas.latency import devices
 
 if TYPE_CHECKING:
     from latency.bench import Batch, Bench, Say
