@@ -3,7 +3,7 @@
 import resource
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
@@ -18,17 +18,12 @@ from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
 from latency.lane import Lane, Passage
 from latency.protocol import Protocol as MeasuringProtocol
-from latency.runtimes import divided
-from latency.runtimes.in_order import InOrder
+from latency.runtimes import preparing
 from latency.runtimes.runtime import Observable, Piece, Prepared, Rearranging, Runtime
 from search_spaces.blocks import BlockGraph, Norm
 
 Say = Callable[[str, int, int], None]
 """Told what is being done and how much of it is done: ("rounds", 3, 12). May raise to end it."""
-
-
-Ready = AbstractContextManager[tuple[list[Prepared], Prepared]]
-"""Items to be measured and the canary, closed on leaving."""
 
 
 def silent(what: str, done: int, of: int) -> None:
@@ -81,24 +76,6 @@ class Bench(Protocol):
         """
 
 
-class OrderedBench(Bench, Protocol):
-    """A bench that can also run one network in orders of exits, as it is in use."""
-
-    def measure_orders(
-        self,
-        piece: Piece,
-        orders: Sequence[Sequence[int]],
-        seed: int,
-        protocol: MeasuringProtocol | None = None,
-        say: Say = silent,
-    ) -> Batch:
-        """Measure one network in several orders of passes; each order is an item of the batch.
-
-        An order says of each pass how many stages it runs (see ``InOrder``). Raises LatencyError
-        as ``measure`` does, and where the device cannot run stages one after another.
-        """
-
-
 @dataclass(frozen=True)
 class LocalBench:
     """A runtime driven by this process. ``lane``: where trainings on this host stand still.
@@ -147,25 +124,10 @@ class LocalBench:
         protocol: MeasuringProtocol | None = None,
         say: Say = silent,
     ) -> Batch:
-        return self._campaign(self._prepared(pieces, seed, say), seed, protocol, say)
-
-    def measure_orders(
-        self,
-        piece: Piece,
-        orders: Sequence[Sequence[int]],
-        seed: int,
-        protocol: MeasuringProtocol | None = None,
-        say: Say = silent,
-    ) -> Batch:
-        return self._campaign(self._ordered(piece, orders, seed, say), seed, protocol, say)
-
-    def _campaign(
-        self, ready: Ready, seed: int, protocol: MeasuringProtocol | None, say: Say
-    ) -> Batch:
         protocol, start = protocol or self.protocol, time.monotonic()
         before, switched, state = host.load_average(), _switches(), self._state()
         quiet = self.lane.measuring() if self.runtime.shares_host else nullcontext()
-        with ready as (items, watch), quiet as passage:
+        with self._prepared(pieces, seed, say) as (items, watch), quiet as passage:
             taken = campaign.run(
                 items,
                 protocol,
@@ -204,17 +166,10 @@ class LocalBench:
         ready: list[Prepared] = []
         with ExitStack() as stack:
             for piece in (canary.piece(), *pieces):
-                ready.append(divided.prepare(self.runtime, piece, seed))
+                ready.append(preparing.prepare(self.runtime, piece, seed))
                 stack.callback(ready[-1].close)
                 say("preparing", len(ready) - 1, len(pieces))
             yield ready[1:], ready[0]
-
-    @contextmanager
-    def _ordered(
-        self, piece: Piece, orders: Sequence[Sequence[int]], seed: int, say: Say
-    ) -> Iterator[tuple[list[Prepared], Prepared]]:
-        with self._prepared((piece,), seed, say) as ((network,), watch):
-            yield [InOrder(network, order) for order in orders], watch
 
 
 class Unfinished(LatencyError):

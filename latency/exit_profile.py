@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from latency.bench import OrderedBench, Say, silent
+from latency.bench import Bench, Say, silent
 from latency.errors import LatencyError
 from latency.mixed_order import ALL, STATISTIC, Ordered, Values, drawn, halves_differ, quantile
 from latency.protocol import Protocol
@@ -97,7 +97,7 @@ class ExitProfile:
 
 
 def measure(
-    bench: OrderedBench,
+    bench: Bench,
     graph: BlockGraph,
     shares: Sequence[float],
     passes: int = PASSES,
@@ -111,7 +111,7 @@ def measure(
     the order, weights and image. Raises LatencyError for other shares, fewer than 2 rounds or no
     pass, and as the bench does.
     """
-    shares = _checked(shares, len(graph.exits))
+    shares = checked(shares, len(graph.exits))
     if protocol is None:
         protocol = replace(bench.protocol, most_rounds=max(ROUNDS, bench.protocol.most_rounds))
     rounds = protocol.most_rounds
@@ -121,7 +121,8 @@ def measure(
     protocol = replace(protocol, warm_up=1, repeats=1, rounds=rounds)
     orders = [drawn(shares, passes, np.random.default_rng(seed))]
     orders += [(stages,) * FIXED_PASSES for stages in range(1, len(shares) + 1)]
-    batch = bench.measure_orders(Piece.network(graph), orders, seed, protocol, say)
+    pieces = [Piece.network(graph, order=order) for order in orders]
+    batch = bench.measure(pieces, seed, protocol, say)
     mixed, *fixed = (
         Ordered(samples, parts, order, protocol.quantile)
         for samples, parts, order in zip(
@@ -191,7 +192,8 @@ def _fixed(shares: Sequence[float], fixed: Sequence[Ordered]) -> Mix:
     )
 
 
-def _checked(shares: Sequence[float], exits: int) -> tuple[float, ...]:
+def checked(shares: Sequence[float], exits: int) -> tuple[float, ...]:
+    """Return shares that add up to 1. Raises LatencyError where they are none of so many exits."""
     given = ", ".join(f"{share:g}" for share in shares)
     if len(shares) != exits:
         raise LatencyError(f"{len(shares)} shares ({given}) for {exits} exits: give one for each")

@@ -11,8 +11,8 @@ class InOrder(Prepared):
 
     Each pass is a stage of the item, so its parts are those of the network up to that exit. The
     order is the same in every visit: each pass finds the caches as the same passes before it left
-    them, which makes its times in different rounds samples of one quantity. Several items may
-    share a network; whoever prepared it closes it.
+    them, which makes its times in different rounds samples of one quantity. The network is closed
+    with it.
     """
 
     def __init__(self, network: Prepared, order: Sequence[int]) -> None:
@@ -30,4 +30,4 @@ class InOrder(Prepared):
         return [ms for leave in self._order[:stages] for ms in self._network.run(leave)]
 
     def close(self) -> None:
-        """Leave the network open: it is not ours."""
+        self._network.close()

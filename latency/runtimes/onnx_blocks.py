@@ -53,6 +53,10 @@ class PreparedBlocks(Prepared):
                 np.copyto(plain, value)
         return taken
 
+    def value(self, name: str) -> Array:
+        """Return a copy of what a node gave last, or of an input: as it lies in memory."""
+        return self._values[name].copy()
+
     def close(self) -> None:
         self._stages.clear()
         self._values.clear()

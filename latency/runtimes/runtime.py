@@ -22,7 +22,8 @@ class Piece:
     A network with exits, or a single block on inputs of given shapes (one stage). A value that
     can be sent to another process. ``own``: of a block, which inputs come in the runtime's own
     layout (see ``Rearranging``); empty if none. ``divided``: run block by block, each block a timed
-    part (see ``Dividing``).
+    part (see ``Dividing``). ``order``: of each pass, how many stages it runs (see ``InOrder``);
+    empty: one pass of all.
     """
 
     stages: tuple[Stage, ...]
@@ -30,11 +31,15 @@ class Piece:
     norm: Norm = field(default_factory=Norm)
     own: tuple[bool, ...] = ()
     divided: bool = False
+    order: tuple[int, ...] = ()
 
     @classmethod
-    def network(cls, graph: BlockGraph, divided: bool = False) -> "Piece":
+    def network(
+        cls, graph: BlockGraph, divided: bool = False, order: tuple[int, ...] = ()
+    ) -> "Piece":
         """Return the lazy stages of a network."""
-        return cls(graph.stages(), ((IMAGE, graph.image),), graph.norm, divided=divided)
+        given = ((IMAGE, graph.image),)
+        return cls(graph.stages(), given, graph.norm, divided=divided, order=order)
 
     @classmethod
     def block(
@@ -138,7 +143,7 @@ class Dividing(Protocol):
     """A runtime that can itself run a network block by block, as close to its use as it can.
 
     Others run blocks that were prepared by themselves one after another (``latency.runtimes.
-    divided``).
+    preparing``).
     """
 
     def divide(self, piece: Piece, seed: int) -> Prepared:

@@ -128,7 +128,7 @@ class TestOrders:
         assert mixed.run(3) == [1, 2, 1, 2, 4, 8, 1, 2, 4]
         assert mixed.run(1) == [1, 2]
         mixed.close()
-        assert work.closed == 0
+        assert work.closed == 1
 
     @pytest.mark.parametrize("passes", [1, 3, 10, 40])
     def test_exits_come_by_their_shares(self, passes: int) -> None:

@@ -13,6 +13,7 @@ from latency import canary, sources
 from latency.bench import LocalBench
 from latency.errors import LatencyError
 from latency.protocol import Protocol, Visit
+from latency.runtimes import preparing
 from latency.runtimes.runtime import Piece, Prepared, Runtime
 from search_spaces.blocks import BlockGraph, Norm
 from tests.latency import available
@@ -41,7 +42,7 @@ class TestEveryPreparedWork:
         with ExitStack() as stack:
 
             def prepared(piece: Piece, seed: int = 0) -> Prepared:
-                ready = runtime.prepare(piece, seed)
+                ready = preparing.prepare(runtime, piece, seed)
                 stack.callback(ready.close)
                 return ready
 
@@ -77,6 +78,20 @@ class TestEveryPreparedWork:
             assert len(passes) == visit.repeats
             for taken in passes:
                 check(taken, sum(ready.parts))
+
+    def test_a_divided_network_has_a_part_for_each_block(
+        self, prepare: Prepare, graph: BlockGraph
+    ) -> None:
+        ready = prepare(Piece.network(graph, divided=True))
+        assert ready.parts == tuple(len(stage.nodes) for stage in graph.stages())
+        check(ready.run(3), sum(ready.parts))
+        check(ready.visit(Visit(1, 1), 2)[0], sum(ready.parts[:2]))
+
+    def test_passes_leave_in_an_order(self, prepare: Prepare, graph: BlockGraph) -> None:
+        ready, whole = prepare(Piece.network(graph, order=(2, 1, 3))), Piece.network(graph)
+        parts = prepare(whole).parts
+        assert ready.parts == tuple(sum(parts[:stages]) for stages in (2, 1, 3))
+        check(ready.run(3), sum(ready.parts))
 
     @pytest.mark.parametrize("seed", [0, 1, 2**31])
     def test_one_block_is_work_too(self, prepare: Prepare, seed: int) -> None:

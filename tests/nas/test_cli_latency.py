@@ -156,6 +156,22 @@ def test_a_busy_device_is_told_or_refused(
     assert "the device was busy" in nas(f"latency measure {BATCH_4} --image 8 --runtime {NAME}")
 
 
+def test_exits_are_measured_in_mixed_order(nas: Any) -> None:
+    asked = f"latency measure {BATCH_4} --image 8 --runtime {NAME} --shares 0.4,0.3,0.2,0.1"
+    found = json.loads(nas(f"{asked} --json"))
+    assert {"device", "runtime", "fingerprint", "networks"} <= found.keys()
+    (network,) = found["networks"]
+    assert [row["share"] for row in network["exits"]] == pytest.approx([0.4, 0.3, 0.2, 0.1])
+    law = [row["latency_ms"] for row in network["exits"]]
+    assert [row["fixed_ms"] for row in network["exits"]] == pytest.approx(law)
+    wanted = sum(s * ms for s, ms in zip((0.4, 0.3, 0.2, 0.1), law, strict=True))
+    assert network["undisturbed"]["expected_ms"] == pytest.approx(wanted)
+    text = nas(asked)
+    assert "lawful on cpu" in text
+    assert re.search(r"\nundisturbed +\d", text)
+    assert "loops of one exit say 0.0 % less" in text
+
+
 def test_random_networks_verify_a_model(nas: Any) -> None:
     found = json.loads(nas("latency verify --model model.json --samples 5 --seed 3 --json"))
     names = "device runtime n mape within_5 within_10 spearman kendall coverage_90 noise networks"
@@ -338,6 +354,8 @@ def test_what_no_longer_runs_here_is_refused(
         ("latency measure", "ARCH"),
         ("latency measure msdnet-cifar-batch-44", "msdnet-cifar-batch-4"),
         (f"latency measure {BATCH_4} --rounds 1", "equal to 2"),
+        (f"latency measure {BATCH_4} --shares a,b", "'a,b'"),
+        (f"latency measure {BATCH_4} --shares 0.5,0.5", "2 shares (0.5, 0.5) for 4 exits"),
         (f"latency measure {BATCH_4} --runtime onx", "unknown runtime"),
         (f"latency explain {BATCH_4}", "--model"),
         (f"latency explain {BATCH_4} --model gone.json", "gone.json"),

@@ -1,5 +1,6 @@
 """``nas latency measure``."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.architectures import find
+from nas.cli.latency import mixed
 from nas.cli.latency.progress import Told
 from nas.cli.latency.words import finite, place, shape, show_busy
 from nas.cli.long_work import reporting
@@ -15,7 +17,7 @@ from nas.cli.values import RUNS, Classes, Device, Image, Json, Out, RayAddress, 
 from nas.cli.values import image as read_image
 
 if TYPE_CHECKING:
-    from latency.bench import Batch
+    from latency.bench import Batch, Bench, Say
     from search_spaces.blocks import BlockGraph
 
 Archs = Annotated[
@@ -45,6 +47,13 @@ def measure(
         int | None,
         typer.Option(metavar="N", min=2, help="Visits to each network. Default: until they agree."),
     ] = None,
+    shares: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S,S,...",
+            help="Of the images that leave at each exit: exits run in mixed order, as in use.",
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(metavar="N", help="What weights and order are drawn from.")
     ] = 0,
@@ -55,35 +64,46 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure every exit of networks, several of them in turns, with the noise of each figure."""
-    from latency.runtimes.runtime import Piece
     from nas.latency import model_files as models
 
     if image is not None:
         read_image(image)  # a mistake in it is said before a network is looked for
     asked = [_asked(name, image, classes, out) for name in archs]
+    taken = None if shares is None else mixed.read(shares, asked)
     with (
         reporting("stopped; nothing was written") as progress,
         models.bench(runtime, device, ray_address) as bench,
     ):
-        protocol = bench.protocol
-        if rounds is not None:
-            protocol = replace(protocol, rounds=rounds, most_rounds=rounds)
-        pieces = [Piece.network(each.graph) for each in asked]
-        batch = bench.measure(pieces, seed, protocol, Told(progress))
-        fingerprint = bench.fingerprint()
-    networks = [_network(each, index, batch) for index, each in enumerate(asked)]
-    found = {
-        "device": bench.device,
-        "runtime": bench.name,
-        "networks": networks,
-        "facts": batch.facts,
-        "protocol": batch.protocol.facts(),
-        "fingerprint": fingerprint,
-    }
+        fingerprint, say = bench.fingerprint(), Told(progress)
+        found: dict[str, Any] = {"device": bench.device, "runtime": bench.name}
+        found["fingerprint"] = fingerprint
+        if taken is None:
+            found |= _in_turns(bench, asked, rounds, seed, say)
+        else:
+            found["networks"] = mixed.measure(bench, asked, taken, seed, rounds, say)
     if as_json:
         show_json(finite(found))
-    else:
+    elif taken is None:
         _show(found)
+    else:
+        show_text(place(fingerprint))
+        mixed.show(found["networks"])
+
+
+def _in_turns(
+    bench: "Bench", asked: Sequence["Asked"], rounds: int | None, seed: int, say: "Say"
+) -> dict[str, Any]:
+    from latency.runtimes.runtime import Piece
+
+    protocol = bench.protocol
+    if rounds is not None:
+        protocol = replace(protocol, rounds=rounds, most_rounds=rounds)
+    batch = bench.measure([Piece.network(each.graph) for each in asked], seed, protocol, say)
+    return {
+        "networks": [_network(each, index, batch) for index, each in enumerate(asked)],
+        "facts": batch.facts,
+        "protocol": batch.protocol.facts(),
+    }
 
 
 def _asked(name: str, image: str | None, classes: int | None, out: Path) -> Asked:
