@@ -6,8 +6,9 @@ from dataclasses import replace
 from latency.bench import Batch, Bench, Say, silent
 from latency.blocks import BlockKey
 from latency.model import block_table
+from latency.model.cross_validation import LEAST_NOISE
 from latency.model.model import LatencyModel
-from latency.protocol import summarise
+from latency.protocol import noise, summarise
 from latency.runtimes.runtime import Piece
 from latency.source import PerExit
 from search_spaces.blocks import BlockGraph
@@ -41,14 +42,14 @@ def measure(
 ) -> tuple[tuple[PerExit, ...], LatencyModel]:
     """Measure networks, and in the same campaign their blocks that the model lacks.
 
-    Return the latency of each exit of each network, and a model that has the blocks. Raises what
-    the bench raises.
+    Return the latency of each exit of each network, and a model that has the blocks. Intervals are
+    of what would be measured again, by the noise, and so mean what those of the model do. Raises
+    what the bench raises.
     """
     new, pieces = _unknown(model, graphs), [Piece.network(graph) for graph in graphs]
     own = bench.blocks(new)
     batch = bench.measure([*pieces, *(block_table.pieces(new) if new else ())], seed, say=say)
-    taken = list(zip(batch.taken.samples, batch.taken.parts, strict=True))[: len(graphs)]
-    found = tuple(summarise(samples, parts, batch.protocol.quantile) for samples, parts in taken)
+    found = tuple(_measured(batch, index) for index in range(len(graphs)))
     return found, _with_blocks(model, new, own, batch, len(graphs)) if new else model
 
 
@@ -60,6 +61,16 @@ def drift_of(model: LatencyModel, batch: Batch) -> float:
 
 def _unknown(model: LatencyModel, graphs: Sequence[BlockGraph]) -> list[BlockGraph]:
     return [graph for graph in graphs if model.missing([graph])]
+
+
+def _measured(batch: Batch, index: int) -> PerExit:
+    samples, quantile = batch.taken.samples[index], batch.protocol.quantile
+    differs = noise(samples, quantile)
+    factor = 1 + (max(differs, LEAST_NOISE) if differs == differs else LEAST_NOISE)
+    return tuple(
+        replace(each, low_ms=each.latency_ms / factor, high_ms=each.latency_ms * factor)
+        for each in summarise(samples, batch.taken.parts[index], quantile)
+    )
 
 
 def _with_blocks(

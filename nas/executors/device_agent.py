@@ -29,17 +29,21 @@ RESOURCE = "nas_device:"
 SHARE = 0.001
 """How much of the resource an agent takes: enough that Ray puts it there, and seldom too much."""
 
+Said = tuple[str, int, int]
+
 _HEARTBEAT = Protocol(rounds=3, most_rounds=3)
 
 
 class DeviceAgent:
     """A runtime on a device of the host where this runs; called by one driver, a call at a time.
 
-    What is wrong with the runtime there shows in the first call that needs it.
+    While it measures it can be asked what it ``said`` last. What is wrong with the runtime there
+    shows in the first call that needs it.
     """
 
     def __init__(self, runtime: str, device: str, door: Path | None = None) -> None:
         self._runtime, self._device = runtime, device
+        self._said: Said | None = None
         self._turn = Turn(door or Path(tempfile.gettempdir()) / f"nas-device-{os.getuid()}.lock")
 
     @cached_property
@@ -70,9 +74,17 @@ class DeviceAgent:
     def measure(self, pieces: Sequence[Piece], seed: int, protocol: Protocol | None) -> Batch:
         """Measure pieces together, and let the next agent have its turn. Raises LatencyError."""
         try:
-            return self._bench.measure(pieces, seed, protocol)
+            return self._bench.measure(pieces, seed, protocol, self._hear)
         finally:
+            self._said = None
             self._turn.end()
+
+    def said(self) -> "Said | None":
+        """Return how far a measurement is, as a bench says it; None where none is under way."""
+        return self._said
+
+    def _hear(self, what: str, done: int, of: int) -> None:
+        self._said = (what, done, of)
 
 
 class Turn:

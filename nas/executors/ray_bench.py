@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,15 +18,17 @@ from nas.executors.ray_session import Session
 from search_spaces.blocks import BlockGraph
 
 TIMEOUT_S = 600.0
-"""Until a device that does not answer a call is given up."""
+"""Until a device is given up that neither answers a call nor says that it gets on with it."""
 CHUNK = 100
 """Pieces of one call; what earlier calls brought outlives the agent."""
 
 _POLL_S = 0.5  # between two looks at whether to go on
 _TURN_S = 5.0  # of one question for the agent's turn
 
-Wait = Callable[[], None]
-"""Called again and again while an answer is awaited; what it raises ends the wait."""
+Said = tuple[str, int, int]
+
+Wait = Callable[[Said | None], None]
+"""Told again and again, while an answer is awaited, what the agent says of it, if anything."""
 
 
 class Gone(Exception):
@@ -123,13 +126,11 @@ class RayBench:
         pieces: tuple[Piece, ...],
         seed: int,
         protocol: Protocol | None,
-        tell: Callable[[str], None],
+        tell: Callable[..., None],
     ) -> Batch:
-        while not self._answer("take_turn", _TURN_S, wait=lambda: tell("waiting for")):
+        while not self._answer("take_turn", _TURN_S, wait=lambda _: tell("waiting for")):
             pass
-        found: Batch = self._answer(
-            "measure", pieces, seed, protocol, wait=lambda: tell("measuring on")
-        )
+        found: Batch = self._answer("measure", pieces, seed, protocol, wait=partial(tell, "on"))
         return found
 
     def _twice(self, action: Callable[[], Any]) -> Any:
@@ -151,7 +152,7 @@ class RayBench:
             return False
         return True
 
-    def _answer(self, method: str, *given: Any, wait: Wait = lambda: None) -> Any:
+    def _answer(self, method: str, *given: Any, wait: Wait = lambda said: None) -> Any:
         """Return what the agent answers; it is ended where it does not, or is not waited for.
 
         Raises Gone, and LatencyError for what went wrong there.
@@ -176,12 +177,26 @@ class RayBench:
     def _await(self, answer: Any, wait: Wait) -> None:
         import ray
 
-        start = time.monotonic()
+        heard, since = None, time.monotonic()
         while not ray.wait([answer], timeout=min(_POLL_S, self._timeout_s))[0]:
             self._check()
-            wait()
-            if time.monotonic() - start > self._timeout_s:
+            said = self._said()
+            wait(said)
+            if said != heard:
+                heard, since = said, time.monotonic()
+            if time.monotonic() - since > self._timeout_s:
                 raise Gone(f"did not answer in {self._timeout_s:g} s")
+
+    def _said(self) -> Said | None:
+        """What the agent says of the work that it does; None where it says nothing at once."""
+        import ray
+
+        question = self._agent.said.remote()
+        if ray.wait([question], timeout=_POLL_S)[0]:
+            with suppress(ray.exceptions.RayError):  # the answer itself will tell
+                said: Said | None = ray.get(question)
+                return said
+        return None
 
     def _started(self) -> Any:
         import ray
@@ -195,7 +210,7 @@ class RayBench:
         options = place(self._short, self._on)
         return (
             ray.remote(DeviceAgent)
-            .options(max_concurrency=1, max_restarts=0, **options)
+            .options(max_concurrency=2, max_restarts=0, **options)
             .remote(self.name, self._on)
         )
 
@@ -207,8 +222,9 @@ class RayBench:
             ray.kill(agent)
 
 
-def _tell(say: Say, device: str, done: int, of: int, what: str) -> None:
-    say(f"{what} {device}", done, of)
+def _tell(say: Say, device: str, done: int, of: int, what: str, said: Said | None = None) -> None:
+    doing, done, of = said or ("measuring", done, of)
+    say(f"{doing} {what} {device}" if what == "on" else f"{what} {device}", done, of)
 
 
 def parsed(device: str) -> tuple[str, str]:

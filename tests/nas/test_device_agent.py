@@ -138,7 +138,7 @@ def test_callers_are_served_one_at_a_time(paced: Callable[..., Any], tmp_path: P
     processes = [process for process, _, _ in told(tmp_path)]
     assert len(set(processes)) == 2
     assert processes == sorted(processes, key=processes.index)  # one after the other
-    assert {"waiting for ray:pi5", "measuring on ray:pi5"} <= {
+    assert {"waiting for ray:pi5", "preparing on ray:pi5"} <= {
         re.sub(r":pi5:.*", ":pi5", said) for said in heard
     }
 
@@ -179,6 +179,17 @@ def test_silence_ends_in_one_line_and_the_agent_with_it(
     with pytest.raises(Unfinished, match=r"^device 'pi5': did not answer in 0.5 s$"):
         bench.measure([piece(1)], 0)
     assert ended(process)
+
+
+def test_a_slow_device_has_time_as_long_as_it_gets_on(
+    paced: Callable[..., Any], tmp_path: Path
+) -> None:
+    order(tmp_path, slow=0.4)
+    heard: list[tuple[str, int, int]] = []
+    bench = paced(timeout_s=1.5)
+    found = bench.measure([piece(2)] * 8, 0, say=lambda *said: heard.append(said))
+    assert sides(found) == [2] * 8
+    assert len({done for said, done, of in heard if said.startswith("preparing")}) > 2
 
 
 def test_who_wants_to_stop_does_not_wait(paced: Callable[..., Any], tmp_path: Path) -> None:
