@@ -71,10 +71,10 @@ def short(plan: Plan) -> Plan:
     """Return a plan of a few networks and rounds."""
     return replace(
         plan,
-        samples=6,
+        samples=9,
         more=1,
         networks=6,
-        large=(5, 3),
+        large=(9, 3),
         family=4,
         exits=2,
         passes=5,

@@ -57,7 +57,7 @@ class Bench(Protocol):
     def fingerprint(self) -> Fingerprint:
         """Return all that a figure measured here depends on."""
 
-    def blocks(self, graphs: Sequence[BlockGraph]) -> dict[BlockKey, bool]:
+    def blocks(self, graphs: Sequence[BlockGraph], say: Say = silent) -> dict[BlockKey, bool]:
         """Return all blocks of these networks, with the layouts of their inputs there.
 
         The value is whether the block leaves its answer in the runtime's own layout.
@@ -104,10 +104,11 @@ class LocalBench:
         facts = self.runtime.conditions()
         return facts if "host" in facts else {**facts, "host": host.facts()}
 
-    def blocks(self, graphs: Sequence[BlockGraph]) -> dict[BlockKey, bool]:
+    def blocks(self, graphs: Sequence[BlockGraph], say: Say = silent) -> dict[BlockKey, bool]:
         found: dict[BlockKey, bool] = {}
-        for graph in graphs:
+        for done, graph in enumerate(graphs, start=1):
             walk(graph, partial(self._answers_in_own, found, graph.norm))
+            say("blocks of networks", done, len(graphs))
         return found
 
     def _answers_in_own(self, found: dict[BlockKey, bool], norm: Norm, key: BlockKey) -> bool:

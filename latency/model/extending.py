@@ -28,7 +28,7 @@ def extend(
     new = _unknown(model, graphs)
     if not new:
         return model
-    own = bench.blocks(new)
+    own = bench.blocks(new, say)
     batch = bench.measure(block_table.pieces(new), seed, say=say)
     return _with_blocks(model, new, own, batch, 0)
 
@@ -47,7 +47,7 @@ def measure(
     what the bench raises.
     """
     new, pieces = _unknown(model, graphs), [Piece.network(graph) for graph in graphs]
-    own = bench.blocks(new)
+    own = bench.blocks(new, say)
     batch = bench.measure([*pieces, *(block_table.pieces(new) if new else ())], seed, say=say)
     found = tuple(_measured(batch, index) for index in range(len(graphs)))
     return found, _with_blocks(model, new, own, batch, len(graphs)) if new else model

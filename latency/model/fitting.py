@@ -73,7 +73,7 @@ def fit_to(
     if len(graphs) < FEWEST:
         raise LatencyError(f"{len(graphs)} samples: give at least {FEWEST} networks to learn from")
     divided = [*graphs, *beside]
-    own = bench.blocks(divided)
+    own = bench.blocks(divided, say)
     pieces = [*map(Piece.network, graphs), *block_table.pieces(divided)]
     batch = bench.measure(pieces, seed, say=say)
     measured = [_exit_times(batch, index) for index in range(len(graphs))]

@@ -60,7 +60,10 @@ class DeviceAgent:
 
     def blocks(self, graphs: Sequence[BlockGraph]) -> dict[BlockKey, bool]:
         """Return all blocks of networks in the layouts of their inputs; see ``Bench.blocks``."""
-        return self._bench.blocks(graphs)
+        try:
+            return self._bench.blocks(graphs, self._hear)
+        finally:
+            self._said = None
 
     def heartbeat(self) -> float:
         """Return the milliseconds that the canary takes here now."""
@@ -80,7 +83,7 @@ class DeviceAgent:
             self._turn.end()
 
     def said(self) -> "Said | None":
-        """Return how far a measurement is, as a bench says it; None where none is under way."""
+        """Return how far the work under way is, as a bench says it; None where there is none."""
         return self._said
 
     def _hear(self, what: str, done: int, of: int) -> None:

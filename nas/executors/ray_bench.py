@@ -73,8 +73,11 @@ class RayBench:
     def fingerprint(self) -> Fingerprint:
         return dict(self._introduced()[0])
 
-    def blocks(self, graphs: Sequence[BlockGraph]) -> dict[BlockKey, bool]:
-        found: dict[BlockKey, bool] = self._twice(lambda: self._answer("blocks", tuple(graphs)))
+    def blocks(self, graphs: Sequence[BlockGraph], say: Say = silent) -> dict[BlockKey, bool]:
+        relay = partial(_relay, say, self.device, 0, len(graphs))
+        found: dict[BlockKey, bool] = self._twice(
+            lambda: self._answer("blocks", tuple(graphs), wait=relay)
+        )
         return found
 
     def heartbeat(self) -> float:
@@ -96,10 +99,10 @@ class RayBench:
         """
         done: list[Batch] = []
         for start in range(0, max(1, len(pieces)), self._chunk):
-            tell = partial(_tell, say, self.device, start, len(pieces))
+            relay = partial(_relay, say, self.device, start, len(pieces))
             chunk = tuple(pieces[start : start + self._chunk])
             try:
-                done.append(self._twice(partial(self._measured, chunk, seed, protocol, tell)))
+                done.append(self._twice(partial(self._measured, chunk, seed, protocol, relay)))
             except Unfinished as lost:
                 kept = f"; {start} of {len(pieces)} pieces were measured before" if done else ""
                 raise type(lost)(f"{lost}{kept}", merged(done) if done else None) from lost
@@ -126,11 +129,13 @@ class RayBench:
         pieces: tuple[Piece, ...],
         seed: int,
         protocol: Protocol | None,
-        tell: Callable[..., None],
+        relay: Wait,
     ) -> Batch:
-        while not self._answer("take_turn", _TURN_S, wait=lambda _: tell("waiting for")):
+        while not self._answer(
+            "take_turn", _TURN_S, wait=lambda _: relay(("waiting for a turn", 0, len(pieces)))
+        ):
             pass
-        found: Batch = self._answer("measure", pieces, seed, protocol, wait=partial(tell, "on"))
+        found: Batch = self._answer("measure", pieces, seed, protocol, wait=relay)
         return found
 
     def _twice(self, action: Callable[[], Any]) -> Any:
@@ -222,9 +227,9 @@ class RayBench:
             ray.kill(agent)
 
 
-def _tell(say: Say, device: str, done: int, of: int, what: str, said: Said | None = None) -> None:
-    doing, done, of = said or ("measuring", done, of)
-    say(f"{doing} {what} {device}" if what == "on" else f"{what} {device}", done, of)
+def _relay(say: Say, device: str, done: int, of: int, said: Said | None) -> None:
+    what, done, of = said or ("measuring", done, of)
+    say(f"{what} on {device}", done, of)
 
 
 def parsed(device: str) -> tuple[str, str]:

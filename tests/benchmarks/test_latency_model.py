@@ -33,7 +33,7 @@ def finished(tmp_path_factory):
     """The folder of a benchmark of a simulated device, and its plan."""
     out = tmp_path_factory.mktemp("latency")
     plan = latency_model.short(Plan("torch", ("resnet-8", "resnet-16"), make=_simulated))
-    plan = replace(plan, samples=5, networks=4, large=(0, 0), apart_s=0.0)
+    plan = replace(plan, samples=9, networks=4, large=(0, 0), apart_s=0.0)
     latency_model.run(plan, out, _here, families=("resnet",))
     return out, plan
 

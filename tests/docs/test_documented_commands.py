@@ -34,7 +34,7 @@ SEARCH = {
 SHORT = {
     "search": {name.replace("_", "-"): str(value) for name, value in SEARCH.items()},
     "train": {"epochs": "1", "limit": "60", "threads": "1"},
-    "latency fit": {"samples": "5", "image": "8"},
+    "latency fit": {"samples": "9", "image": "8"},
 }
 RUN_AT_HAND = {"dashboard.md"}  # pages that take a run "digits" for granted
 KEPT = {"runtime"}  # stays where a page gives it

@@ -138,7 +138,7 @@ def test_callers_are_served_one_at_a_time(paced: Callable[..., Any], tmp_path: P
     processes = [process for process, _, _ in told(tmp_path)]
     assert len(set(processes)) == 2
     assert processes == sorted(processes, key=processes.index)  # one after the other
-    assert {"waiting for ray:pi5", "preparing on ray:pi5"} <= {
+    assert {"waiting for a turn on ray:pi5", "preparing on ray:pi5"} <= {
         re.sub(r":pi5:.*", ":pi5", said) for said in heard
     }
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from latency.bench import Batch, Bench, Say
     from search_spaces.blocks import BlockGraph
 
+APART_S = 0.5
+"""Seconds from round to round at least: few networks would be visited within one slow moment."""
+
 Archs = Annotated[
     list[str],
     typer.Argument(
@@ -95,7 +98,7 @@ def _in_turns(
 ) -> dict[str, Any]:
     from latency.runtimes.runtime import Piece
 
-    protocol = bench.protocol
+    protocol = replace(bench.protocol, apart_s=max(APART_S, bench.protocol.apart_s))
     if rounds is not None:
         protocol = replace(protocol, rounds=rounds, most_rounds=rounds)
     batch = bench.measure([Piece.network(each.graph) for each in asked], seed, protocol, say)
