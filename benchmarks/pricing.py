@@ -40,9 +40,7 @@ def model_of(graphs: Sequence[BlockGraph], space: str) -> LatencyModel:
     return LatencyModel(
         fingerprint={"runtime": "macs", "device": "simulated"},
         scope=Scope(space, IMAGE, CLASSES),
-        table={
-            key.text: Row(stage_ms(traced(key).operators), 0.0, work.of_block(key)) for key in keys
-        },
+        table={key.text: Row(stage_ms(traced(key).operators), work.of_block(key)) for key in keys},
         composition=Composition(1.01, 0.001, 0.01),
         misses=Misses(0.02, 0.03, 0.1),
         canary_ms=1.0,

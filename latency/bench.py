@@ -173,57 +173,8 @@ class LocalBench:
             yield ready[1:], ready[0]
 
 
-class Unfinished(LatencyError):
-    """A measurement that ended early. ``batch``: what was measured before, of the first pieces."""
-
-    def __init__(self, said: str, batch: Batch | None) -> None:
-        super().__init__(said)
-        self.batch = batch
-
-
-class DeviceLost(Unfinished):
+class DeviceLost(LatencyError):
     """The device itself is gone: it would measure nothing else either."""
-
-
-def merged(batches: Sequence[Batch]) -> Batch:
-    """Return several batches, at least one, of the same protocol as one: their pieces in order.
-
-    Counts and seconds are added up, the canary's floor is that of all its passes, and
-    ``chunks`` holds the facts of each batch, since a device may drift between two of them.
-    """
-    if len(batches) == 1:
-        return batches[0]
-    taken = Taken(
-        tuple(samples for batch in batches for samples in batch.taken.samples),
-        tuple(parts for batch in batches for parts in batch.taken.parts),
-        np.concatenate([batch.taken.canary for batch in batches]),
-    )
-    return Batch(
-        taken, _merged_facts([batch.facts for batch in batches], taken), batches[0].protocol
-    )
-
-
-def _merged_facts(facts: Sequence[dict[str, Any]], taken: Taken) -> dict[str, Any]:
-    known: dict[str, Callable[[list[Any]], Any]] = {
-        "items": sum,
-        "rounds": lambda lists: [count for each in lists for count in each],
-        "seconds": lambda values: round(sum(values), 1),
-        "restlessness": lambda values: max(
-            (each for each in values if each is not None), default=None
-        ),
-        "busy": any,
-        "load_before": lambda values: values[0],
-        "load_after": lambda values: values[-1],
-        "preemptions": sum,
-        "lane_contended": any,
-        "lane_waited_ms": lambda values: round(sum(values), 1),
-    }
-    found = {
-        name: combine([each[name] for each in facts])
-        for name, combine in known.items()
-        if all(name in each for each in facts)
-    }
-    return {**found, "canary_ms": _number(canary.floor_ms(taken.canary)), "chunks": list(facts)}
 
 
 def noises(batch: Batch) -> NDArray[np.float64]:

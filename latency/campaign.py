@@ -13,7 +13,9 @@ from latency.protocol import Protocol, Samples, Visit, noise
 from latency.runtimes.runtime import Prepared
 
 CANARY_EVERY = 25
-"""Visits between two visits to the canary."""
+"""Visits between two visits to the canary, at most."""
+CANARY_VISITS = 3
+"""To the canary in a round, at least: its floor is the lower the more there are."""
 AGREEING = 0.9
 """Share of the items whose rounds have to agree."""
 
@@ -70,8 +72,9 @@ def run(
         for done in range(1, most + 1):
             start = clock()
             for place, index in enumerate(map(int, rng.permutation(len(items)))):
-                if canary is not None and place % CANARY_EVERY == 0:
-                    beats += [sum(once) for once in canary.visit(Visit(2, 3))]
+                if canary is not None:
+                    for _ in range(_canary_visits(place, len(items))):
+                        beats += [sum(once) for once in canary.visit(Visit(2, 3))]
                 taken[index].append(items[index].visit(visits[index]))
             between(done)
             if done == most or (done >= protocol.rounds and _agrees(taken, protocol)):
@@ -88,7 +91,14 @@ def _agrees(taken: list[list[list[list[float]]]], protocol: Protocol) -> bool:
     """Whether the even and the odd rounds of nearly all items agree."""
     noises = [noise(np.array(rounds, dtype=np.float64), protocol.quantile) for rounds in taken]
     # A single round has no halves that could disagree: its noise is no number.
-    return not noises or not np.quantile(noises, AGREEING) > protocol.tolerance
+    # Of few items all but one have to agree: the shortest may never do.
+    return not noises or not np.quantile(noises, AGREEING, method="lower") > protocol.tolerance
+
+
+def _canary_visits(place: int, items: int) -> int:
+    """How often the canary is visited before the item at this place of a round."""
+    often = max(CANARY_VISITS, -(-items // CANARY_EVERY))
+    return -(-(place + 1) * often // items) + (-place * often // items)
 
 
 def _pass_ms(item: Prepared) -> float:

@@ -117,7 +117,7 @@ def _begun(
     session = stack.enter_context(opening.session(settings, interruption))
     shape = search_model.Shape(space, task.image, task.classes)
     model = search_model.find(settings, source, shape, progress.say, interruption.check)
-    priced = pricing.guarded(model, source, None, progress)
+    priced = pricing.guarded(model, source, None, progress, interruption)
     latency = pricing.facts(settings, priced, task, progress, interruption)
     resolved = _resolved(settings, task, latency["target_ms"])
     _refuse_known_study(resolved)
@@ -177,7 +177,7 @@ def resume(
             source = _source(settings, interruption, stack)
         except Stopped:
             raise Interrupted(found) from None
-        priced = pricing.again(found, source, progress)
+        priced = pricing.again(found, source, progress, interruption)
         task = _task(settings, progress)
         store = stack.enter_context(_store(found, create=False))
         _refuse_fewer(store, found.settings.trials, settings.trials)

@@ -94,11 +94,16 @@ def _latencies(run: "Run", front: list[dict[str, Any]]) -> list[str]:
     if known is None:
         return [*lines, "The front was not measured after the search; nas resume does it."]
     error = known.error()
+    by = ", ".join(
+        f"{each['n']} {_WAYS.get(how, how)} {each['median']:.1%}"
+        for how, each in error["by"].items()
+    )
     return [
         *lines,
         "Measured is what all of them took after the search; the front stays that of the search.",
-        "The model's error on the front: median {median:.1%}, worst {worst:.1%} "
-        "(noise {noise:.1%}), {n} networks.".format(**error),
+        "Error on the front of what the search went by: median {median:.1%}, worst {worst:.1%} "
+        "(noise {noise:.1%}), {n} networks: ".format(**error)
+        + f"{by}.",
     ]
 
 

@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from latency.errors import LatencyError
 from latency.graphs import onnx_graph
 from latency.graphs.recording import Recording
 
@@ -57,17 +58,13 @@ def optimised(recording: Recording, own: Sequence[bool], batch: int = 1) -> OwnL
 @lru_cache(maxsize=1)
 def vector() -> int:
     """Return how many channels a vector of the own layout holds on this processor."""
-    import onnxruntime
-
     node = helper.make_node("ReorderInput", ["x"], ["y"], domain=DOMAIN)
     opsets = [helper.make_opsetid("", onnx_graph.OPSET), helper.make_opsetid(DOMAIN, 1)]
     x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, None) for n in "xy")
     graph = helper.make_graph([node], "vector", [x], [y])
     model = helper.make_model(graph, opset_imports=opsets, ir_version=onnx_graph.IR_VERSION)
-    session = onnxruntime.InferenceSession(
-        model.SerializeToString(), session_options(), providers=["CPUExecutionProvider"]
-    )
-    (answer,) = session.run(None, {"x": np.zeros((1, 4, 1, 1), np.float32)})
+    ready = session(model.SerializeToString(), session_options())
+    (answer,) = ready.run(None, {"x": np.zeros((1, 4, 1, 1), np.float32)})
     return int(answer.shape[1])
 
 
@@ -95,16 +92,22 @@ def _put_before(graph: Any, name: str, channels: int) -> None:
 
 
 def _optimised(model: onnx.ModelProto) -> onnx.ModelProto:
-    import onnxruntime
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "optimised.onnx"
         options = session_options()
         options.optimized_model_filepath = str(path)
-        onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        session(model.SerializeToString(), options)
         return onnx.load(path)
+
+
+def session(model: bytes, options: Any) -> Any:
+    """Open a model on the CPU. Raises LatencyError where ONNX Runtime refuses it."""
+    import onnxruntime
+
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its own exceptions have nothing else in common
+        raise LatencyError(f"ONNX Runtime refuses a graph: {str(error).splitlines()[0]}") from error
 
 
 def session_options() -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.bench import Batch, noises
+from latency.bench import Batch
 from latency.blocks import BlockKey, walk
 from latency.model import work
 from latency.model.model import Row
@@ -25,17 +25,16 @@ LEAST = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A distinct block. ``ms``, ``noise``: in each network that has it, by the network's index."""
+    """A distinct block. ``ms``: in each network that has it, by the network's index."""
 
     key: BlockKey
     own: bool
     ms: Mapping[int, float]
-    noise: float
 
     def row(self, networks: frozenset[int]) -> Row:
         """Return the row of the table that these networks make, at least one of which has it."""
         ms = float(np.mean([self.ms[each] for each in networks & self.ms.keys()]))
-        return Row(ms, self.noise, work.of_block(self.key), self.own)
+        return Row(ms, work.of_block(self.key), self.own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,6 @@ def seen(
     """
     quantile = batch.protocol.quantile
     *times, calling = (part_times(samples, quantile) for samples in batch.taken.samples[first:])
-    noise = noises(batch)[first:]
     found: dict[BlockKey, dict[int, list[float]]] = {}
     for index, (graph, blocks_ms) in enumerate(zip(graphs, times, strict=True)):
         keys = [key for stage in walk(graph, own.__getitem__) for _, key in stage]
@@ -85,12 +83,7 @@ def seen(
             here = found.setdefault(key, {}).setdefault(index, [])
             here.append(max(ms - float(calling.sum()), LEAST * ms))
     blocks = (
-        Block(
-            key,
-            own[key],
-            {index: float(np.mean(ms)) for index, ms in where.items()},
-            float(np.mean([noise[index] for index in where])),
-        )
+        Block(key, own[key], {index: float(np.mean(ms)) for index, ms in where.items()})
         for key, where in found.items()
     )
     return Seen(tuple(blocks), len(graphs))

@@ -12,7 +12,6 @@ import numpy as np
 
 from latency.model import composition
 from latency.model.block_table import Floats, Seen
-from latency.model.composition import Sums
 from latency.model.errors import Errors, compare
 from latency.model.model import LatencyModel, Misses
 from search_spaces.blocks import BlockGraph
@@ -21,16 +20,20 @@ FOLDS = 5
 COVERAGE = 0.9
 LEAST_NOISE = 0.01
 """No device repeats itself better from one campaign to the next, whatever a single one says."""
+FEWEST = 9
+"""Of fewer errors, none is the one that nine in ten do not exceed."""
+UNKNOWN = 1.0
+"""Half-width where it cannot be known: a third to three times as much."""
 NONE = Errors(0, 0.0, 0.0, 0.0, None, None, None, 0.0)
 """Of no networks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Foretold:
-    """Of one network: milliseconds up to each exit, and which share of the last is guessed."""
+    """Of one network: milliseconds up to each exit, and which share of them is guessed, [exits]."""
 
     ms: Floats
-    guessed: float
+    guessed: Floats
 
 
 def known(
@@ -38,15 +41,13 @@ def known(
 ) -> list[Foretold]:
     """Foretell each network from the others, with all of its blocks measured.
 
-    Blocks take what they took in other networks; those that no other has, what they took in it.
-    The first of the networks that were ``seen`` are these.
+    Blocks take what they took in other networks; those that no other has, what they took in it when
+    it ran block by block. The first of the networks that were ``seen`` are these.
     """
-    found = [draft.sums(graph) for graph in graphs]
     foretold = []
-    for out, graph in enumerate(graphs):
-        table = seen.rows(frozenset({out}), fall_back=True)
-        sums = replace(draft, table=table).sums(graph)
-        foretold.append(_foretold(sums, found, measured, {out}))
+    for out in range(len(graphs)):
+        model = replace(draft, table=seen.rows(frozenset({out}), fall_back=True))
+        foretold += _foretold(model, graphs, measured, [out])
     return foretold
 
 
@@ -54,14 +55,11 @@ def guessed(
     draft: LatencyModel, seen: Seen, graphs: Sequence[BlockGraph], measured: Sequence[Floats]
 ) -> list[Foretold]:
     """Foretell each fold of networks from the others; what only these have is guessed."""
-    found = [draft.sums(graph) for graph in graphs]
     foretold: dict[int, Foretold] = {}
     for fold in range(FOLDS):
-        out = frozenset(range(len(graphs))[fold::FOLDS])
-        model = replace(draft, table=seen.rows(out))
-        for index in out:
-            sums = model.sums(graphs[index])
-            foretold[index] = _foretold(sums, found, measured, out)
+        out = range(len(graphs))[fold::FOLDS]
+        model = replace(draft, table=seen.rows(frozenset(out)))
+        foretold |= zip(out, _foretold(model, graphs, measured, out), strict=True)
     return [foretold[index] for index in range(len(graphs))]
 
 
@@ -76,17 +74,18 @@ def misses(
     ``noises``: of the networks' measurements. What an interval is held against is measured with
     the like, and once more.
     """
-    noise = max(conformal(noises), LEAST_NOISE)
-    off = [np.abs(np.log(each.ms / exits)) for each, exits in zip(known, measured, strict=True)]
+    noise = max(conformal(np.nan_to_num(noises)), LEAST_NOISE)
+    off = [_off(each, exits) for each, exits in zip(known, measured, strict=True)]
     last = float(np.hypot(conformal(np.array([each[-1] for each in off])), noise))
     early = float(np.hypot(conformal(np.array([each.max() for each in off])), noise))
+    sure = Misses(last, max(last, early), 0.0)
     scores = [
-        abs(float(np.log(each.ms[-1] / exits[-1]))) / each.guessed**0.5
+        _score(each, _off(each, exits), sure)
         for each, exits in zip(guessed, measured, strict=True)
-        if each.guessed
+        if each.guessed.any()
     ]
-    # All blocks are known: there is no telling what a guess would miss.
-    return Misses(last, early, max(last, conformal(np.array(scores)) if scores else 1.0))
+    # Where all blocks are known, there is no telling what a guess would miss.
+    return replace(sure, guessed=conformal(np.array(scores)) if len(scores) >= FEWEST else UNKNOWN)
 
 
 def errors(foretold: Sequence[Foretold], measured: Sequence[Floats], noises: Floats) -> Errors:
@@ -102,15 +101,33 @@ def conformal(errors: Floats, coverage: float = COVERAGE) -> float:
 
 
 def _foretold(
-    sums: Sums,
-    found: Sequence[Sums],
+    model: LatencyModel,
+    graphs: Sequence[BlockGraph],
     measured: Sequence[Floats],
-    out: frozenset[int] | set[int],
-) -> Foretold:
-    kept = [index for index in range(len(found)) if index not in out]
-    learnt = composition.learnt([found[i] for i in kept], [measured[i] for i in kept])
-    share = sum(sums.guessed_ms) / sum(sums.block_ms)
-    return Foretold(np.array(learnt.ms(sums)), share)
+    out: Sequence[int],
+) -> list[Foretold]:
+    """Foretell the networks ``out`` from the others, by the table of this model."""
+    sums = [model.sums(graph) for graph in graphs]
+    kept = [index for index in range(len(graphs)) if index not in out]
+    learnt = composition.learnt([sums[i] for i in kept], [measured[i] for i in kept])
+    return [
+        Foretold(
+            np.array(learnt.ms(sums[index])),
+            np.cumsum(sums[index].guessed_ms) / np.cumsum(sums[index].block_ms),
+        )
+        for index in out
+    ]
+
+
+def _off(foretold: Foretold, measured: Floats) -> Floats:
+    return np.abs(np.log(foretold.ms / measured))
+
+
+def _score(foretold: Foretold, off: Floats, sure: Misses) -> float:
+    """The least half-width of a wholly guessed network whose intervals would hold all exits."""
+    needed = off > sure.half_widths([0.0] * len(off))
+    partly = needed & (foretold.guessed > 0)
+    return float((off[partly] / np.sqrt(foretold.guessed[partly])).max(initial=0.0))
 
 
 def _ms(foretold: Sequence[Foretold]) -> list[Floats]:

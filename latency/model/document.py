@@ -30,13 +30,10 @@ def save(model: LatencyModel, path: Path) -> None:
         "misses": asdict(model.misses),
         "canary_ms": model.canary_ms,
         "made": dict(model.made),
-        "table": [
-            [text, row.ms, row.noise, row.own, asdict(row.work)]
-            for text, row in model.table.items()
-        ],
+        "table": [[text, row.ms, row.own, asdict(row.work)] for text, row in model.table.items()],
     }
     whole = {"schema_version": SCHEMA_VERSION, "digest": _digest(content), "model": content}
-    _write(path, json.dumps(whole, indent=1) + "\n")
+    _write(path, json.dumps(whole, indent=1, allow_nan=False) + "\n")
 
 
 def load(path: Path) -> LatencyModel:
@@ -72,10 +69,7 @@ def _model(content: dict[str, Any]) -> LatencyModel:
     return LatencyModel(
         fingerprint=content["fingerprint"],
         scope=Scope(scope["space"], tuple(scope["image"]), scope["classes"]),
-        table={
-            text: Row(ms, noise, _work(needed), own)
-            for text, ms, noise, own, needed in content["table"]
-        },
+        table={text: Row(ms, _work(needed), own) for text, ms, own, needed in content["table"]},
         composition=Composition(**content["composition"]),
         misses=Misses(**content["misses"]),
         canary_ms=content["canary_ms"],

@@ -19,7 +19,8 @@ class Errors:
     by at most 5 and 10 %. ``coverage_90``: share whose interval holds the measured figure; None
     where intervals were made of these very networks.
     ``noise``: median difference between even and odd rounds of the measurement itself: an error
-    below it is no claim. Rank correlations are None for fewer than three networks.
+    below it is no claim; None of a single round. Rank correlations are None for fewer than three
+    networks, and where all are alike.
     """
 
     n: int
@@ -29,7 +30,7 @@ class Errors:
     spearman: float | None
     kendall: float | None
     coverage_90: float | None
-    noise: float
+    noise: float | None
 
     def as_json(self) -> dict[str, Any]:
         """Return the figures by their names, rounded."""
@@ -56,10 +57,14 @@ def compare(
         mape=float(off.mean()),
         within_5=float((off <= 0.05).mean()),
         within_10=float((off <= 0.10).mean()),
-        spearman=float(spearmanr(said, measured)[0]) if enough else None,
-        kendall=float(kendalltau(said, measured)[0]) if enough else None,
+        spearman=_finite(spearmanr(said, measured)[0]) if enough else None,
+        kendall=_finite(kendalltau(said, measured)[0]) if enough else None,
         coverage_90=None
         if ends is None
         else float(((ends[0] <= measured) & (measured <= ends[1])).mean()),
-        noise=float(np.median(noises)),
+        noise=_finite(np.median(noises)),
     )
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -55,8 +55,7 @@ def measure(
 
 def drift_of(model: LatencyModel, batch: Batch) -> float:
     """Return how many times slower the canary was in a campaign than when the model was fitted."""
-    now = batch.facts.get("canary_ms")
-    return float(now) / model.canary_ms if now else 1.0
+    return float(batch.facts["canary_ms"]) / model.canary_ms
 
 
 def _unknown(model: LatencyModel, graphs: Sequence[BlockGraph]) -> list[BlockGraph]:

@@ -16,6 +16,7 @@ from latency.errors import LatencyError
 from latency.model import block_table, composition, cross_validation
 from latency.model.block_table import Floats, Seen
 from latency.model.composition import PLAIN, Composition
+from latency.model.cross_validation import FEWEST
 from latency.model.model import LatencyModel, Misses, Scope
 from latency.protocol import part_times
 from latency.runtimes.runtime import Piece
@@ -23,8 +24,6 @@ from search_spaces.blocks import BlockGraph
 from search_spaces.space import SearchSpace
 
 SAMPLES = 20
-FEWEST = 9
-"""Of fewer errors, none is the one that nine in ten do not exceed."""
 MORE = 20
 """Networks whose blocks are measured beside those of the samples, so that few are missing."""
 
@@ -104,7 +103,7 @@ def _draft(bench: Bench, seen: Seen, scope: Scope, batch: Batch) -> LatencyModel
         table=seen.rows(),
         composition=Composition(*PLAIN),
         misses=Misses(0.0, 0.0, 0.0),
-        canary_ms=batch.facts["canary_ms"] or float("nan"),
+        canary_ms=batch.facts["canary_ms"],
         errors=unknown,
         errors_guessed=unknown,
         made=_made(batch),

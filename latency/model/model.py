@@ -24,14 +24,13 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A measured block: milliseconds without the cost of calling the runtime, noise, its work.
+    """A measured block: milliseconds without the cost of calling the runtime, and its work.
 
     Its time is the mean over the networks in which it was measured. ``own``: whether it leaves its
     answer in the runtime's own layout.
     """
 
     ms: float
-    noise: float
     work: Work
     own: bool = False
 

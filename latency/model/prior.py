@@ -65,12 +65,6 @@ class Prior:
         return trees.fit(_features(self.works, law), np.log(self.times / law))
 
 
-def leave_out(works: Sequence[Work], times: Floats, out: NDArray[np.bool_]) -> Floats:
-    """Return the times guessed for the blocks marked ``out`` from all the others."""
-    kept = tuple(work for work, gone in zip(works, out, strict=True) if not gone)
-    return Prior(kept, times[~out]).ms([w for w, gone in zip(works, out, strict=True) if gone])
-
-
 def _terms(work: Work) -> Floats:
     return np.array(
         [*work.macs, work.padded_macs, work.moved_mb, work.weights_mb, work.operators, 1.0]

@@ -107,7 +107,7 @@ class Connection(ABC):
             return once()
         except Lost as lost:
             self._kill(lost.printed)
-            raise DeviceLost(f"device {self.device!r}: {lost}", None) from None
+            raise DeviceLost(f"device {self.device!r}: {lost}") from None
 
     def too_long(self, what: str) -> LatencyError:
         """Say that something took longer than the time limit."""

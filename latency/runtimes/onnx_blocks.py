@@ -27,13 +27,17 @@ ALIGNMENT = 64
 
 
 class PreparedBlocks(Prepared):
-    """A network block by block, or a single block on random inputs in its layouts."""
+    """A network block by block, or a single block on random inputs in its layouts.
+
+    ``keys``: the blocks in the order of the parts.
+    """
 
     def __init__(self, piece: Piece, seed: int, batch: int) -> None:
         self._piece, self._seed, self._batch = piece, seed, batch
         self._rng = np.random.default_rng(seed)
         self._shapes = dict(piece.inputs)
         self._values: dict[str, Array] = {}
+        self.keys: list[BlockKey] = []
         own = {name for (name, _), is_own in zip(piece.inputs, piece.own, strict=False) if is_own}
         self._stages = []
         for stage in piece.stages:
@@ -68,20 +72,26 @@ class PreparedBlocks(Prepared):
             tuple(self._shapes[name] for name in node.inputs),
             layouts(node.inputs, own),
         )
+        self.keys.append(key)
         piece = Piece.block(key.spec, key.shapes, self._piece.norm, key.own)
         found = in_own_layout(piece, self._seed, self._batch)
         given = []
         for name, (_, shape) in zip(node.inputs, found.inputs, strict=True):
-            value = self._values.get(name)
-            if value is None or value.shape != shape:  # an input of the piece
-                value = self._values[name] = _aligned(shape)
-                value[...] = self._rng.standard_normal(shape, dtype=np.float32)
-            given.append(value)
+            if name not in self._values:  # an input of the piece
+                self._values[name] = self._drawn(shape)
+            value = self._values[name]
+            # A layout that only this block would have: it reads what nobody has written.
+            given.append(value if value.shape == shape else self._drawn(shape))
         block = _Bound(found, given)
         self._values[node.name], self._shapes[node.name] = block.answer, traced(key).output
         if found.own:
             own.add(node.name)
         return block
+
+    def _drawn(self, shape: tuple[int, ...]) -> Array:
+        value = _aligned(shape)
+        value[...] = self._rng.standard_normal(shape, dtype=np.float32)
+        return value
 
     def _handed_on(self, stage: Stage, own: set[str]) -> list[tuple[Array, Array]]:
         """What a stage gives is plain: return where it is copied to, and from.

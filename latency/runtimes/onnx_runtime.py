@@ -98,12 +98,15 @@ class PreparedSessions(Prepared):
 
 
 def session(model: bytes, optimise: bool = True) -> Any:
-    """Open a model with one thread that never spins; ``optimise``: what it is not yet."""
+    """Open a model with one thread that never spins; ``optimise``: what it is not yet.
+
+    Raises LatencyError where ONNX Runtime refuses it.
+    """
     import onnxruntime
 
-    from latency.graphs.onnx_layout import session_options
+    from latency.graphs import onnx_layout
 
-    options = session_options()
+    options = onnx_layout.session_options()
     if not optimise:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return onnx_layout.session(model, options)

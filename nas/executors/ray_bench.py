@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from latency.bench import Batch, DeviceLost, Say, Unfinished, merged, silent
+from latency.bench import Batch, DeviceLost, Say, silent
 from latency.blocks import BlockKey
 from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
@@ -19,10 +19,8 @@ from search_spaces.blocks import BlockGraph
 
 TIMEOUT_S = 600.0
 """Until a device is given up that neither answers a call nor says that it gets on with it."""
-CHUNK = 100
-"""Pieces of one call; what earlier calls brought outlives the agent."""
-
 _POLL_S = 0.5  # between two looks at whether to go on
+_ASK_S = 2.0  # between two questions how far it is, each of which takes a moment from its work
 _TURN_S = 5.0  # of one question for the agent's turn
 
 Said = tuple[str, int, int]
@@ -48,7 +46,6 @@ class RayBench:
         address: str | None,
         check: Callable[[], None] = lambda: None,
         timeout_s: float = TIMEOUT_S,
-        chunk: int = CHUNK,
     ) -> None:
         """Join Ray at ``address``; the agent starts when it is needed.
 
@@ -56,7 +53,7 @@ class RayBench:
         """
         self.name, self.device = runtime, device
         self._short, self._on = parsed(device)
-        self._check, self._timeout_s, self._chunk = check, timeout_s, chunk
+        self._check, self._timeout_s = check, timeout_s
         self._agent: Any = None
         self._known: tuple[Fingerprint, Protocol] | None = None
         self._session = Session(0, address)
@@ -92,22 +89,14 @@ class RayBench:
         protocol: Protocol | None = None,
         say: Say = silent,
     ) -> Batch:
-        """Measure pieces in chunks.
+        """Measure pieces in one campaign there.
 
-        Raises Unfinished, with what was measured before, where a chunk cost two agents their life;
-        DeviceLost where a third one does not answer either.
+        Raises LatencyError where it cost two agents their life, DeviceLost where a third one does
+        not answer either.
         """
-        done: list[Batch] = []
-        for start in range(0, max(1, len(pieces)), self._chunk):
-            relay = partial(_relay, say, self.device, start, len(pieces))
-            chunk = tuple(pieces[start : start + self._chunk])
-            try:
-                done.append(self._twice(partial(self._measured, chunk, seed, protocol, relay)))
-            except Unfinished as lost:
-                kept = f"; {start} of {len(pieces)} pieces were measured before" if done else ""
-                raise type(lost)(f"{lost}{kept}", merged(done) if done else None) from lost
-            say("pieces", start + len(chunk), len(pieces))
-        return merged(done)
+        relay = partial(_relay, say, self.device, 0, len(pieces))
+        found: Batch = self._twice(partial(self._measured, tuple(pieces), seed, protocol, relay))
+        return found
 
     def close(self) -> None:
         """End the agent, and the connection to Ray if it was made here."""
@@ -147,8 +136,8 @@ class RayBench:
                 return action()
             except Gone as gone:
                 # What was asked of it may be all that it cannot do.
-                error = Unfinished if self._lives() else DeviceLost
-                raise error(f"device {self._short!r}: {gone}", None) from gone
+                error = LatencyError if self._lives() else DeviceLost
+                raise error(f"device {self._short!r}: {gone}") from gone
 
     def _lives(self) -> bool:
         try:
@@ -182,14 +171,17 @@ class RayBench:
     def _await(self, answer: Any, wait: Wait) -> None:
         import ray
 
-        heard, since = None, time.monotonic()
+        heard: Said | None = None
+        since = asked = time.monotonic()
         while not ray.wait([answer], timeout=min(_POLL_S, self._timeout_s))[0]:
             self._check()
-            said = self._said()
-            wait(said)
-            if said != heard:
-                heard, since = said, time.monotonic()
-            if time.monotonic() - since > self._timeout_s:
+            now = time.monotonic()
+            if now - asked > _ASK_S:
+                asked, said = now, self._said()
+                if said is not None and said != heard:
+                    heard, since = said, now
+            wait(heard)
+            if now - since > self._timeout_s:
                 raise Gone(f"did not answer in {self._timeout_s:g} s")
 
     def _said(self) -> Said | None:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from nas import atomic
 from nas.errors import UserError
+from nas.finite import finite
 
 if TYPE_CHECKING:
     from latency.bench import Bench, Say
-    from latency.model.model import LatencyModel
     from nas.run import Run
 
 FILE = "front.json"
@@ -26,10 +26,13 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class FrontLatency:
-    """What `front.json` holds. `exits_ms`: by trial, the measured milliseconds of each exit."""
+    """What `front.json` holds. `exits_ms`: by trial, the measured milliseconds of each exit.
+
+    `errors`: of what the search went by, at the last exits, by where that was from (``table``...).
+    """
 
     exits_ms: dict[int, tuple[float, ...]]
-    errors: tuple[float, ...]
+    errors: dict[str, tuple[float, ...]]
     noise: float
     content: dict[str, Any]
 
@@ -41,33 +44,34 @@ class FrontLatency:
         return sum(share * ms for share, ms in zip(shares, exits, strict=True))
 
     def error(self) -> dict[str, Any]:
-        """Return how far the model is off at the last exits, as parts of the measured figures."""
-        off = [abs(error) for error in self.errors]
-        return {"median": median(off), "worst": max(off), "noise": self.noise, "n": len(off)}
+        """Return how far the search was off at the last exits, as parts of the measured figures."""
+        off = {how: [abs(error) for error in errors] for how, errors in self.errors.items()}
+        every = [error for errors in off.values() for error in errors]
+        by = {how: {"n": len(errors), "median": median(errors)} for how, errors in off.items()}
+        known = {"median": median(every), "worst": max(every), "noise": self.noise}
+        return {**known, "n": len(every), "by": by}
 
 
-def measured(
-    run: "Run", model: "LatencyModel", bench: "Bench", trials: Sequence[int], say: "Say"
-) -> None:
-    """Measure the networks of these trials together, and write what came of it beside the run.
+def measured(run: "Run", bench: "Bench", say: "Say") -> None:
+    """Measure the networks of a run's front together, and write what came of it beside the run.
 
-    Raises what the bench raises, and OSError where the file cannot be written.
+    What it is held against is what the search went by. Raises what the bench raises, and OSError
+    where the file cannot be written.
     """
     from latency.model.verification import verify
+    from nas.latency.verifying import front_subjects
 
-    image, classes = run.shape()
-    records = {record.trial: record for record in run.records()}
-    found = [(trial, records[trial].architecture) for trial in trials]
-    graphs = [run.space().blocks(each, image, classes) for _, each in found if each is not None]
-    outcome = verify(model, bench, graphs, run.settings.seed, say).as_json()
+    subjects, prices = front_subjects(run)
+    graphs = [subject.graph for subject in subjects]
+    outcome = verify(prices, bench, graphs, run.settings.seed, say).as_json()
     outcome["networks"] = [
-        {"trial": trial, "key": each and each.key, **network}
-        for (trial, each), network in zip(found, outcome["networks"], strict=True)
+        {"trial": subject.trial, "key": subject.key, **network}
+        for subject, network in zip(subjects, outcome["networks"], strict=True)
     ]
     when = datetime.now(UTC).isoformat(timespec="seconds")
     content = {"schema_version": SCHEMA_VERSION, "measured": when, **outcome}
     # A noise that is no number, of a protocol of one round, has no place in JSON.
-    text = json.dumps(_finite(content), indent=1, allow_nan=False)
+    text = json.dumps(finite(content), indent=1, allow_nan=False)
     atomic.write(run.path / FILE, text.encode())
 
 
@@ -81,7 +85,7 @@ def read(run: Path) -> FrontLatency | None:
         networks = content["networks"]
         return FrontLatency(
             {each["trial"]: tuple(e["measured_ms"] for e in each["exits"]) for each in networks},
-            tuple(float(each["error"]) for each in networks),
+            _by_source(networks),
             float(content["noise"] or 0.0),
             content,
         )
@@ -110,9 +114,9 @@ def of_run(run: "Run") -> tuple[int, ...]:
     return tuple(sorted({int(n) for n in frame.pareto(run.records(), run.objective())["trial"]}))
 
 
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _finite(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return None if isinstance(value, float) and not abs(value) < float("inf") else value
+def _by_source(networks: Sequence[dict[str, Any]]) -> dict[str, tuple[float, ...]]:
+    errors: dict[str, tuple[float, ...]] = {}
+    for each in networks:
+        how = str(each["exits"][-1]["how"])
+        errors[how] = (*errors.get(how, ()), float(each["error"]))
+    return errors

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from latency.bench import Bench, DeviceLost
-from latency.errors import LatencyError
+from latency.bench import Bench, DeviceLost, Say, silent
 from latency.model import extending
 from latency.model.model import LatencyModel
 from latency.source import LatencyEstimate, PerExit
+from nas.executors.protocol import reason
 from search_spaces.blocks import BlockGraph
 
 WIDE = 0.4
@@ -28,6 +28,7 @@ class Guarded:
 
     Without a `bench` nothing is measured. Where something cannot be, `say` hears why, and the
     estimate stands in its place; once the device does not answer any more, that is so for good.
+    `steps` hears how far a measurement is, and may raise to end it.
     """
 
     def __init__(
@@ -36,10 +37,11 @@ class Guarded:
         bench: Bench | None,
         target_ms: float | None,
         say: Callable[[str], None],
-        keep: Callable[[LatencyModel], None] = lambda model: None,
+        steps: Say = silent,
     ) -> None:
         self.model, self.bench, self.target_ms = model, bench, target_ms
-        self._say, self.keep = say, keep
+        self._say, self._steps = say, steps
+        self.keep: Callable[[LatencyModel], None] = lambda model: None
 
     @property
     def name(self) -> str:
@@ -58,8 +60,8 @@ class Guarded:
         found = list(self.model.estimate_many(graphs, seed))
         doubted = [at for at, exits in enumerate(found) if self._in_doubt(exits)]
         measured = self._measured([graphs[at] for at in doubted], seed)
-        for at, exits in zip(doubted, measured, strict=False):  # none where it failed
-            found[at] = exits
+        for at, exits in zip(doubted, measured, strict=True):
+            found[at] = exits or found[at]
         return tuple(found)
 
     def conditions(self) -> dict[str, Any]:
@@ -72,23 +74,32 @@ class Guarded:
             return True
         return last.how == "extrapolated" and _width(last) > WIDE
 
-    def _measured(self, graphs: Sequence[BlockGraph], seed: int) -> tuple[PerExit, ...]:
-        """Return what the device says of them; nothing where it does not."""
+    def _measured(self, graphs: Sequence[BlockGraph], seed: int) -> list[PerExit | None]:
+        """Return what the device says of them, None of those that it cannot measure."""
+        nothing: list[PerExit | None] = [None] * len(graphs)
         if not graphs or self.bench is None:
-            return ()
+            return nothing
         try:
-            found, larger = extending.measure(self.model, self.bench, graphs, seed)
+            found, larger = extending.measure(self.model, self.bench, graphs, seed, self._steps)
         except DeviceLost as lost:
             self.bench = None
             self._say(f"{lost}; from here on the latency model alone says how fast networks are")
-            return ()
-        except LatencyError as error:
-            self._say(f"not measured, the latency model's estimate is taken: {error}")
-            return ()
+            return nothing
+        except (ValueError, RuntimeError, MemoryError) as error:
+            if len(graphs) > 1:  # one of them spoiled it for all: each by itself
+                return [each for graph in graphs for each in self._measured([graph], seed)]
+            self._say(f"not measured, the latency model's estimate is taken: {reason(error)}")
+            return nothing
+        self._learn(larger)
+        return list(found)
+
+    def _learn(self, larger: LatencyModel) -> None:
         if larger is not self.model:
             self.model = larger
-            self.keep(larger)
-        return found
+            try:
+                self.keep(larger)
+            except OSError as error:
+                self._say(f"the larger latency model is not kept: {error.strerror or error}")
 
 
 def _width(exit_: LatencyEstimate) -> float:

@@ -22,6 +22,7 @@ def guarded(
     source: "LatencySource | None",
     target_ms: float | None,
     progress: Progress,
+    interruption: Interruption,
 ) -> "LatencySource":
     """What prices networks: the source alone, or the model with its bench where it is in doubt."""
     from nas.latency.guarded import Guarded
@@ -30,7 +31,8 @@ def guarded(
         assert source is not None, "nothing tells a latency"
         return source
     bench = None if source is None else search_model.bench_of(source)
-    return Guarded(model, bench, target_ms, progress.say)
+    steps = search_model.Steps(progress.say, interruption.check)
+    return Guarded(model, bench, target_ms, progress.say, steps)
 
 
 def begin(run: Run, source: "LatencySource") -> None:
@@ -70,7 +72,9 @@ def facts(
     }
 
 
-def again(run: Run, source: "LatencySource", progress: Progress) -> "LatencySource":
+def again(
+    run: Run, source: "LatencySource", progress: Progress, interruption: Interruption
+) -> "LatencySource":
     """What prices networks as the search did before; warns where this is another device.
 
     A search with a model then goes on with it alone, as figures of two devices do not mix.
@@ -86,7 +90,7 @@ def again(run: Run, source: "LatencySource", progress: Progress) -> "LatencySour
             f"warning: not the device that the run's latency model is of ({changed}); the model "
             "goes on to estimate for that one, and nothing is measured here"
         )
-    priced = guarded(model, None if changed else source, run.target_ms, progress)
+    priced = guarded(model, None if changed else source, run.target_ms, progress, interruption)
     begin(run, priced)
     return priced
 
@@ -123,9 +127,8 @@ def measure_front(
         return
     progress.say(f"measuring the networks of the front, {len(trials)} together")
     steps = search_model.Steps(progress.say, interruption.check)
-    model: Any = source.model
     try:
-        front_latency.measured(run, model, source.bench, trials, steps)
+        front_latency.measured(run, source.bench, steps)
     except Stopped:
         return
     except (ValueError, RuntimeError, MemoryError) as error:

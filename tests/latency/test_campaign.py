@@ -79,7 +79,7 @@ def test_slow_items_are_passed_less_often(time: FakeTime, rng: np.random.Generat
     assert time.passes.count("slow") == 2 + 2 * 2
 
 
-@pytest.mark.parametrize(("restless", "rounds"), [(1, 7), (2, 9)])
+@pytest.mark.parametrize(("restless", "rounds"), [(1, 7), (3, 9)])
 def test_rounds_go_on_until_nine_in_ten_agree(
     time: FakeTime, rng: np.random.Generator, restless: int, rounds: int
 ) -> None:
@@ -112,15 +112,18 @@ def test_as_many_rounds_as_wanted_are_run(time: FakeTime, rng: np.random.Generat
     assert len(taken.samples[0]) == 20
 
 
-def test_the_canary_is_visited_again_and_again(time: FakeTime, rng: np.random.Generator) -> None:
-    items = [FakeWork(f"item{index}", time) for index in range(campaign.CANARY_EVERY + 1)]
-    taken = campaign.run(items, Protocol(rounds=3), rng, FakeWork("canary", time, [(0.5, 0.25)]))
-    for visited in in_rounds(time.visits, len(items) + 2):
-        assert visited[0] == "canary"
-        assert visited[1 + campaign.CANARY_EVERY] == "canary"
-        assert visited.count("canary") == 2
-    assert taken.canary.tolist() == [0.75] * (3 * 2 * 3)
-    assert len(taken.samples) == len(items)
+@pytest.mark.parametrize(
+    ("items", "at"), [(1, [0, 1, 2]), (2, [0, 1, 3]), (26, [0, 9, 19]), (100, [0, 26, 52, 78])]
+)
+def test_the_canary_is_visited_again_and_again(
+    time: FakeTime, rng: np.random.Generator, items: int, at: list[int]
+) -> None:
+    work = [FakeWork(f"item{index}", time) for index in range(items)]
+    taken = campaign.run(work, Protocol(rounds=3), rng, FakeWork("canary", time, [(0.5, 0.25)]))
+    for visited in in_rounds(time.visits, items + len(at)):
+        assert [place for place, name in enumerate(visited) if name == "canary"] == at
+    assert taken.canary.tolist() == [0.75] * (3 * len(at) * 3)
+    assert len(taken.samples) == items
 
 
 def test_rounds_begin_apart(time: FakeTime, rng: np.random.Generator) -> None:

@@ -64,7 +64,7 @@ def test_nine_in_ten_errors_are_within(errors: list[float]) -> None:
 
 
 def foretold(*ms: float, guessed: float = 0.0) -> Foretold:
-    return Foretold(np.array(ms), guessed)
+    return Foretold(np.array(ms), np.full(len(ms), guessed))
 
 
 def test_intervals_are_as_wide_as_errors_were() -> None:
@@ -78,10 +78,31 @@ def test_intervals_are_as_wide_as_errors_were() -> None:
     assert found.guessed == pytest.approx(0.6)  # a quarter of the time was guessed
 
 
+def test_what_measured_blocks_miss_is_no_fault_of_guesses() -> None:
+    measured = [np.array([1.0])] * 20
+    known = [foretold(1.05)] * 20
+    guessed = [foretold(1.05, guessed=0.01)] * 20
+    assert cross_validation.misses(known, guessed, measured, np.zeros(20)).guessed == 0
+
+
+def test_early_exits_with_guesses_are_held_too() -> None:
+    measured = [np.array([1.0, 2.0])] * 20
+    known = [foretold(1.0, 2.0)] * 20
+    guessed = [Foretold(np.array([1.5, 2.0]), np.array([0.64, 0.16]))] * 20
+    found = cross_validation.misses(known, guessed, measured, np.zeros(20))
+    assert found.half_widths([0.64, 0.16])[0] == pytest.approx(np.log(1.5))
+
+
+def test_a_measurement_of_one_round_has_no_noise() -> None:
+    measured, exact = [np.array([1.0])] * 9, [foretold(1.0)] * 9
+    found = cross_validation.misses(exact, exact, measured, np.full(9, np.nan))
+    assert found.last == cross_validation.LEAST_NOISE
+
+
 def test_where_nothing_was_guessed_a_guess_is_wide_open() -> None:
     known = [foretold(1.0)] * 9
     found = cross_validation.misses(known, known, [np.array([1.0])] * 9, np.zeros(9))
-    assert found.guessed == 1.0
+    assert found.guessed == cross_validation.UNKNOWN
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
@@ -94,7 +115,7 @@ def test_more_guessed_is_never_surer(one: float, other: float) -> None:
 
 def test_a_table_without_a_network_has_what_others_saw() -> None:
     shared, own = (
-        Block(BlockKey(Pool("max", size, 1, 0), ((4, 8, 8),)), False, ms, 0.01)
+        Block(BlockKey(Pool("max", size, 1, 0), ((4, 8, 8),)), False, ms)
         for size, ms in ((2, {0: 1.0, 1: 2.0, 2: 6.0}), (3, {1: 5.0}))
     )
     seen = Seen((shared, own), networks=3)

@@ -36,7 +36,7 @@ class Lawful:
 
     def prepare(self, piece: Piece, seed: int) -> Prepared:
         if len(self.prepared) >= self.lasts:
-            raise DeviceLost("device 'bench': the cable was pulled", None)
+            raise DeviceLost("device 'bench': the cable was pulled")
         self.prepared.append(piece)
         return Timed(blocks(piece), self.factor)
 

@@ -16,6 +16,7 @@ from latency.macs import MacsLatency
 from latency.measuring import Measuring
 from latency.model import document, extending, fitting, prior
 from latency.model.model import LatencyModel, Misses
+from latency.runtimes.runtime import Piece
 from nas import frame, plugins, results, searches, summary
 from nas.cli.main import app
 from nas.errors import UserError
@@ -90,7 +91,8 @@ def test_a_file_predicts_every_network_and_the_front_is_measured(
     assert error["median"] <= error["worst"] < 0.05
     said = summary.text(run)
     assert "measured ms" in said
-    assert f"error on the front: median {error['median']:.1%}, worst {error['worst']:.1%}" in said
+    of_front = f"median {error['median']:.1%}, worst {error['worst']:.1%}"
+    assert f"Error on the front of what the search went by: {of_front}" in said
     assert "networks" in said
     assert results.status(run)["front_error"] == error
     answer = CliRunner().invoke(app, ["pareto", str(run.path), "--json"])
@@ -230,12 +232,13 @@ def test_a_front_that_cannot_be_measured_spoils_no_search(
     assert "nas resume does it" in summary.text(run)
     bench.lasts = 10**9
     searches.resume(run)
-    assert "error on the front" in summary.text(run)
+    assert "Error on the front" in summary.text(run)
     (run.path / front_latency.FILE).write_text("{}")
     with pytest.raises(UserError, match=r"front\.json is damaged"):
         summary.text(run)
 
 
+NOT_MEASURED = "not measured, the latency model's estimate is taken"
 SURE, UNSURE = 0.01, 0.3
 """Half-widths of intervals: the second is too wide to rest on where blocks are guessed."""
 
@@ -320,10 +323,37 @@ def test_a_network_that_cannot_be_measured_keeps_its_estimate(
     found, lines = guarded(model, Lawful(), UNSURE, None)
     monkeypatch.setattr(Lawful, "prepare", refuse)
     assert found.estimate(*fresh(1))[-1].how == "extrapolated"
-    assert lines == [
-        "not measured, the latency model's estimate is taken: its answers are not finite"
-    ]
+    assert lines == [f"{NOT_MEASURED}: LatencyError: its answers are not finite"]
     assert found.bench is not None
+
+
+def test_one_network_that_cannot_be_measured_spoils_no_other(
+    model: LatencyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = fresh(2)
+    spoiled = Piece.network(other).stages
+
+    def prepare(self: Lawful, piece: Piece, seed: int) -> Any:
+        if piece.stages == spoiled:
+            raise RuntimeError("out of memory\nand more")
+        return prepared(self, piece, seed)
+
+    prepared = Lawful.prepare
+    monkeypatch.setattr(Lawful, "prepare", prepare)
+    found, lines = guarded(model, Lawful(), UNSURE, None)
+    hows = [each[-1].how for each in found.estimate_many([one, other])]
+    assert hows == ["measured", "extrapolated"]
+    assert lines == [f"{NOT_MEASURED}: RuntimeError: out of memory"]
+
+
+def test_a_larger_model_that_cannot_be_kept_is_said(model: LatencyModel) -> None:
+    def full(larger: LatencyModel) -> None:
+        raise OSError(28, "No space left on device")
+
+    found, lines = guarded(model, Lawful(), UNSURE, None)
+    found.keep = full
+    assert found.estimate(*fresh(1))[-1].how == "measured"
+    assert lines == ["the larger latency model is not kept: No space left on device"]
 
 
 def test_the_risk_weighs_the_upper_end(tmp_path: Path, bench: Lawful, model: LatencyModel) -> None:

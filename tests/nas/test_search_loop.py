@@ -262,7 +262,7 @@ class Lost:
     def estimate(self, graph: Any, seed: int = 0) -> Any:
         self._asked += 1
         if self._asked > 1:
-            raise DeviceLost("device 'pi5': its node has left Ray", None)
+            raise DeviceLost("device 'pi5': its node has left Ray")
         return self._source.estimate(graph, seed)
 
     def estimate_many(self, graphs: Any, seed: int = 0) -> Any:

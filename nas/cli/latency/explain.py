@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.architectures import Arch, find
-from nas.cli.latency.words import Model, finite, place, shape
+from nas.cli.latency.words import Model, place, shape
 from nas.cli.output import cell, percent, show_json, show_table, show_text
 from nas.cli.values import RUNS, Classes, Image, Json, Out
 from nas.cli.values import image as read_image
+from nas.finite import finite
 
 if TYPE_CHECKING:
     from latency.model.model import LatencyModel, Share

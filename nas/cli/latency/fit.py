@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.latency.progress import Told
-from nas.cli.latency.words import finite, place, shape, show_busy, show_errors
+from nas.cli.latency.words import place, shape, show_busy, show_errors
 from nas.cli.long_work import reporting
 from nas.cli.output import percent, show_json, show_text
 from nas.cli.values import Device, Force, Json, RayAddress, Runtime
 from nas.cli.values import image as read_image
+from nas.finite import finite
 
 if TYPE_CHECKING:
     from latency.model.fitting import Fitted

@@ -10,11 +10,12 @@ import typer
 from nas.cli.architectures import find
 from nas.cli.latency import mixed
 from nas.cli.latency.progress import Told
-from nas.cli.latency.words import finite, place, shape, show_busy
+from nas.cli.latency.words import place, shape, show_busy
 from nas.cli.long_work import reporting
 from nas.cli.output import cell, percent, show_json, show_table, show_text
 from nas.cli.values import RUNS, Classes, Device, Image, Json, Out, RayAddress, Runtime
 from nas.cli.values import image as read_image
+from nas.finite import finite
 
 if TYPE_CHECKING:
     from latency.bench import Batch, Bench, Say

@@ -8,18 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nas.cli.latency.progress import Told
-from nas.cli.latency.words import (
-    OwnDevice,
-    finite,
-    place,
-    show_busy,
-    show_errors,
-)
+from nas.cli.latency.words import OwnDevice, place, show_busy, show_errors
 from nas.cli.long_work import reporting
 from nas.cli.output import cell, percent, show_json, show_table, show_text
 from nas.cli.values import RUNS, Json, Out, RayAddress
 from nas.cli.values import image as read_image
 from nas.errors import UserError
+from nas.finite import finite
 
 if TYPE_CHECKING:
     from latency.bench import Say

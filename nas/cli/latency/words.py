@@ -42,15 +42,6 @@ def show_errors(errors: Mapping[str, Mapping[str, Any]]) -> None:
     show_table((*([""] if any(errors) else []), *stated.values()), rows)
 
 
-def finite(value: Any) -> Any:
-    """Return JSON values with null for figures that are not finite."""
-    if isinstance(value, Mapping):
-        return {str(name): finite(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [finite(each) for each in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def show_busy(facts: Mapping[str, Any]) -> None:
     """Say whether something else kept the device busy."""
     from nas.latency.model_files import told
