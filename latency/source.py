@@ -14,7 +14,8 @@ class LatencyEstimate:
     """Time of one image from the input to an exit, in milliseconds, with its interval.
 
     ``low_ms <= latency_ms <= high_ms``. For a measured figure the interval is the spread over the
-    rounds of the measurement, for a simulated one it is empty. ``table``: foretold by a latency
+    rounds of the measurement (in a search with a latency model: its noise to either side, since
+    there the two are compared), for a simulated one it is empty. ``table``: foretold by a latency
     model that has measured every block, ``extrapolated``: some of them are guessed; their interval
     holds 90 % of measurements.
     """

@@ -43,8 +43,8 @@ def measure(
     """Measure networks, and in the same campaign their blocks that the model lacks.
 
     Return the latency of each exit of each network, and a model that has the blocks. Intervals are
-    of what would be measured again, by the noise, and so mean what those of the model do. Raises
-    what the bench raises.
+    the noise to either side, since spreads of rounds do not compare with the model's intervals.
+    Raises what the bench raises.
     """
     new, pieces = _unknown(model, graphs), [Piece.network(graph) for graph in graphs]
     own = bench.blocks(new, say)

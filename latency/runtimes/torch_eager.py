@@ -34,7 +34,7 @@ class TorchEager:
         return PreparedEager(build(piece, seed, self.batch))
 
     def divide(self, piece: Piece, seed: int) -> Prepared:
-        return self.prepare(piece, seed)  # its parts are blocks
+        return self.prepare(piece, seed)  # whose parts are its blocks
 
     def conditions(self) -> dict[str, Any]:
         return {

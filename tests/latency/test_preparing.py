@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from latency.blocks import every
+from latency.bench import LocalBench
+from latency.blocks import every, walk
 from latency.errors import LatencyError
+from latency.graphs import onnx_layout
 from latency.protocol import Visit
 from latency.runtimes import preparing
 from latency.runtimes.building import build
 from latency.runtimes.onnx_blocks import PreparedBlocks
+from latency.runtimes.onnx_runtime import OnnxRuntime
 from latency.runtimes.runtime import Piece, Prepared
 from nas import plugins
 from search_spaces.blocks import BlockGraph
@@ -72,7 +75,7 @@ def test_onnx_blocks_compute_what_the_blocks_of_the_network_do(name: str) -> Non
     graph = space.blocks(space.sample(np.random.default_rng(8)), (3, 32, 32), 10)
     piece = Piece.network(graph, divided=True)
     ready = PreparedBlocks(piece, seed=1, batch=2)
-    ready.run(1)
+    assert len(ready.run(len(ready.parts))) == sum(ready.parts)
     stage = piece.stages[0]
     values = {"x": torch.from_numpy(ready.value("x"))}
     for node in stage.nodes:
@@ -83,3 +86,13 @@ def test_onnx_blocks_compute_what_the_blocks_of_the_network_do(name: str) -> Non
             values[node.name] = module(*given)
     expected = values[stage.exit].numpy()
     assert np.abs(ready.value(stage.exit) - expected).max() < 1e-3 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", ["msd", "mnasnet", "ranet", "inception"])
+def test_onnx_blocks_are_those_of_the_table(name: str) -> None:
+    space = plugins.space(name)
+    graph = space.blocks(space.sample(np.random.default_rng(5)), (3, 32, 32), 10)
+    own = LocalBench(OnnxRuntime()).blocks([graph])
+    ready = PreparedBlocks(Piece.network(graph, divided=True), seed=1, batch=1)
+    assert ready.keys == [key for stage in walk(graph, own.__getitem__) for _, key in stage]
+    assert any(key.own for key in ready.keys) or onnx_layout.vector() == 1

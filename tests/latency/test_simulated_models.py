@@ -6,7 +6,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from latency.model.extending import extend
+from latency.blocks import BlockKey, every
+from latency.model import block_table
+from latency.model.extending import drift_of, extend
 from latency.model.fitting import fit
 from latency.model.model import LatencyModel
 from latency.model.verification import verify
@@ -124,3 +126,31 @@ def test_drift_since_the_fit_is_found(case: Case, fresh: list[BlockGraph]) -> No
     slower = Simulated(case.device.law, Disturbed(levels=(1.05,)), seed=3)
     found = verify(case.fitted, slower.bench(), fresh[:10], seed=4)
     assert found.drift == pytest.approx(1.05, rel=0.002)
+
+
+def test_every_row_is_the_time_of_its_own_block(fresh: list[BlockGraph]) -> None:
+    device, graphs = Simulated(Law(), Disturbed(noise=0.0)), fresh[:6]
+    batch = device.bench().measure(block_table.pieces(graphs), 0)
+    seen = block_table.seen(graphs, device.bench().blocks(graphs), batch)
+    law, empty = device.law, block_table.EMPTY
+    calling, _ = law.block(empty.spec, empty.shapes)
+    assert len({block.key for block in seen.blocks}) == len(seen.blocks) > 50
+    for block in seen.blocks:
+        alone, _ = law.block(block.key.spec, block.key.shapes)
+        expected = max(alone - calling, block_table.LEAST * alone)
+        assert list(block.ms.values()) == pytest.approx([expected] * len(block.ms))
+        where = [index for index, g in enumerate(graphs) if block.key in every([g], no_layouts)]
+        assert list(block.ms) == where
+
+
+def no_layouts(key: BlockKey) -> bool:
+    return False
+
+
+def test_few_pieces_are_no_drift(fresh: list[BlockGraph]) -> None:
+    restless = Disturbed(noise=0.02, slow=0.5, preemptions=50)
+    device = Simulated(Law(), restless, seed=2)
+    model = fit(device.bench(), MSD, IMAGE, 10, samples=9, seed=0).model
+    for graph in fresh[:3]:
+        few = device.bench().measure(block_table.pieces([graph]), 1)
+        assert drift_of(model, few) == pytest.approx(1.0, abs=0.01)
