@@ -41,7 +41,6 @@ class Taken:
 def collected() -> Iterator[None]:
     """Keep the garbage collector still; afterwards it is as it was."""
     collecting = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         yield

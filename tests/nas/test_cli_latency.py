@@ -75,7 +75,7 @@ def refused(command: str, capsys: pytest.CaptureFixture[str]) -> str:
     assert out == ""
     lines = err.splitlines()
     assert lines[-1].startswith("error: ")
-    assert all(line.startswith(("preparing", "rounds")) for line in lines[:-1])
+    assert all(line.startswith(("blocks", "preparing", "rounds")) for line in lines[:-1])
     return lines[-1]
 
 

@@ -113,7 +113,10 @@ def test_a_free_device_tells_what_runs_there(address: str) -> None:
     assert row.use == f"--device ray:pi5 --ray-address {address}"
 
 
-def test_callers_are_served_one_at_a_time(paced: Callable[..., Any], tmp_path: Path) -> None:
+def test_callers_are_served_one_at_a_time(
+    paced: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nas.executors.ray_bench._ASK_S", 0.1)
     order(tmp_path, slow=0.2)
     heard: list[str] = []
     benches = [paced(), paced()]
@@ -131,13 +134,13 @@ def test_callers_are_served_one_at_a_time(paced: Callable[..., Any], tmp_path: P
     }
 
 
-def test_a_chunk_whose_agent_dies_is_measured_once_more(
+def test_what_an_agent_died_of_is_measured_once_more(
     paced: Callable[..., Any], tmp_path: Path
 ) -> None:
     order(tmp_path, side=3, deaths=1)
-    found = paced(chunk=2).measure([piece(side) for side in (5, 4, 3, 2, 1)], 0)
+    found = paced().measure([piece(side) for side in (5, 4, 3, 2, 1)], 0)
     assert sides(found) == [5, 4, 3, 2, 1]
-    assert [side for _, side, _ in told(tmp_path) if side > 3 and side != 32] == [5, 4]
+    assert [side for _, side, _ in told(tmp_path) if side != 32] == [5, 4, 5, 4, 3, 2, 1]
     assert len({process for process, _, _ in told(tmp_path)}) == 2
 
 
@@ -164,11 +167,14 @@ def test_silence_ends_in_one_line_and_the_agent_with_it(
 
 
 def test_a_slow_device_has_time_as_long_as_it_gets_on(
-    paced: Callable[..., Any], tmp_path: Path
+    paced: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    order(tmp_path, slow=0.4)
+    monkeypatch.setattr("nas.executors.ray_bench._ASK_S", 0.1)
     heard: list[tuple[str, int, int]] = []
-    bench = paced(timeout_s=1.5)
+    bench = paced()
+    bench.measure([piece(1)], 0)
+    order(tmp_path, slow=0.5)
+    monkeypatch.setattr(bench, "_timeout_s", 2.0)
     found = bench.measure([piece(2)] * 8, 0, say=lambda *said: heard.append(said))
     assert sides(found) == [2] * 8
     assert len({done for said, done, of in heard if said.startswith("preparing")}) > 2
