@@ -1,5 +1,6 @@
 """Settings every test shares."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +25,15 @@ TOGETHER = {
     "trained": {"test_cli_evaluate", "test_early_exit", "test_evaluation"},
 }
 """Files that share a process where there are several, for what is started or made only once."""
+
+
+def pytest_collection_finish() -> None:
+    """Take all that was imported out of the garbage collector's sight: it stays to the end.
+
+    Going through it again and again would be a good part of the time of short tests.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -28,6 +28,7 @@ def test_a_curve_spends_what_the_test_images_spent():
         assert budget.accuracy[-1] == pytest.approx(anytime.accuracy[-1], abs=0.03)
 
 
+@pytest.mark.slow
 def test_the_table_says_who_is_ahead_with_its_spread():
     field = anytime_and_budget.Field(
         {

@@ -19,6 +19,7 @@ def test_policies_spend_what_they_are_named_after(bench):
         assert found[f"MACs {name}"].sum() == pytest.approx(part, abs=0.12)
 
 
+@pytest.mark.slow
 def test_the_report_has_a_row_for_each_batch_size_and_policy(bench):
     lines = list(early_exit.report(bench, [8, 32], 0.0, "wall"))
     rows = [line.strip("| ").split(" | ") for line in lines if line.startswith(("| 8 |", "| 32 |"))]

@@ -114,6 +114,7 @@ def test_latency_grows_from_exit_to_exit(case: Case, fresh: list[BlockGraph]) ->
         assert all(a.latency_ms < b.latency_ms for a, b in pairwise(said))
 
 
+@pytest.mark.slow
 def test_a_restless_device_is_foretold_as_well(fresh: list[BlockGraph]) -> None:
     restless = Disturbed(slow=0.6, preemptions=100)
     device = Simulated(Law(), restless, seed=1)

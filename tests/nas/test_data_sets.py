@@ -279,6 +279,7 @@ def test_torchvision_imports_beside_any_torch_and_knows_the_files() -> None:
     assert len(cifar_files("cifar10").train) == 5
 
 
+@pytest.mark.slow
 def test_torchvision_imports_in_a_fresh_process_and_only_when_needed() -> None:
     code = (
         "import sys; from nas.data.load import load; from nas.data.dataset import DataSpec\n"

@@ -141,6 +141,7 @@ def test_sigterm_with_ray_ends_like_ctrl_c(tmp_path: Path, monkeypatch: pytest.M
     assert {record.state for record in open_run("run", tmp_path).records()} == {"running"}
 
 
+@pytest.mark.slow
 def test_amid_a_long_trial_a_second_driver_is_refused_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     # It would train for hours: nothing but leaving it there ends the driver.
     with driver(tmp_path, controller="random", trials=2, epochs=100_000) as process:

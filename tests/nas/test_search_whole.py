@@ -183,6 +183,7 @@ def test_a_run_of_another_version_of_its_space_is_refused(
         run.records()
 
 
+@pytest.mark.slow
 def test_another_processor_on_resume_is_said_once(tmp_path: Path) -> None:
     import json
 

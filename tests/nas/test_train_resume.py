@@ -198,6 +198,7 @@ def test_a_damaged_checkpoint_is_one_line(damage: bytes, tmp_path: Path) -> None
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_the_command_stops_after_a_batch_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
