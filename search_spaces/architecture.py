@@ -73,16 +73,16 @@ class Decision:
 
     def option(self, value: Option) -> Option | None:
         """Return the option equal to ``value`` (``True`` is not 1), or None where there is none."""
+        is_bool = isinstance(value, bool)
         for option in self.options:
-            if option == value and isinstance(option, bool) == isinstance(value, bool):
+            # The very same object first: that is what an architecture hands back.
+            if option is value or (option == value and isinstance(option, bool) == is_bool):
                 return option
         return None
 
     def has(self, value: Option) -> bool:
         """Tell whether ``value`` is one of the options."""
-        return any(
-            o == value and isinstance(o, bool) == isinstance(value, bool) for o in self.options
-        )
+        return self.option(value) is not None
 
     def admits(self, value: Option) -> bool:
         """Tell whether ``value`` lies in the domain beyond the options."""

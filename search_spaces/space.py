@@ -257,8 +257,8 @@ class SearchSpace(ABC):
         if decision.name not in choices:
             raise SpaceError(f"{self.name}: decision {decision.name!r} is missing")
         value = choices[decision.name]
-        if decision.has(value):
-            return decision.option(value)
+        if (found := decision.option(value)) is not None:
+            return found
         if widened and decision.admits(value):
             domain = decision.domain
             return float(cast(float, value)) if domain and domain.kind == "float" else value
@@ -274,8 +274,8 @@ class SearchSpace(ABC):
     def _refuse_unknown(
         self, choices: Mapping[str, Option], decisions: tuple[Decision, ...]
     ) -> None:
-        names = [decision.name for decision in decisions]
-        unknown = [name for name in choices if name not in set(names)]
+        names = {decision.name: None for decision in decisions}
+        unknown = [name for name in choices if name not in names]
         if unknown:
             close = get_close_matches(str(unknown[0]), names, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""

@@ -132,7 +132,16 @@ class LatencyModel:
 
         ``how`` is ``table`` where all blocks up to the exit were measured, else ``extrapolated``.
         """
-        sums = self.sums(graph)
+        return self._estimated(self.sums(graph))
+
+    def estimate_many(self, graphs: Sequence[BlockGraph], seed: int = 0) -> tuple[PerExit, ...]:
+        """Return the estimates of each network."""
+        found = [self._priced(graph) for graph in graphs]
+        pairs = list(zip(graphs, found, strict=True))
+        self._price_all([graph for graph, sums in pairs if sums is None])
+        return tuple(self._estimated(sums or self.sums(graph)) for graph, sums in pairs)
+
+    def _estimated(self, sums: Sums) -> PerExit:
         times = self.composition.ms(sums)
         guessed = list(accumulate(sums.guessed_ms))
         wholes = accumulate(sums.block_ms)
@@ -141,11 +150,6 @@ class LatencyModel:
         lows, highs = _growing(times, factors)
         hows: list[How] = ["extrapolated" if part else "table" for part in guessed]
         return tuple(map(LatencyEstimate, times, lows, highs, hows))
-
-    def estimate_many(self, graphs: Sequence[BlockGraph], seed: int = 0) -> tuple[PerExit, ...]:
-        """Return the estimates of each network."""
-        self._price_all(graphs)
-        return tuple(self.estimate(graph, seed) for graph in graphs)
 
     def conditions(self) -> dict[str, Any]:
         """Return fingerprint, what an estimate is, and under ``model`` how good the model is."""
@@ -188,6 +192,15 @@ class LatencyModel:
 
     def sums(self, graph: BlockGraph) -> Sums:
         """Return what the blocks of each stage of a network come to."""
+        found = self._priced(graph)
+        if found is None:
+            self._price_all([graph])
+            found = self._priced(graph)
+        assert found is not None, "all blocks have a price by now"
+        return found
+
+    def _priced(self, graph: BlockGraph) -> Sums | None:
+        """The sums of a network whose blocks all have a price; None where one has not."""
         shapes: dict[str, Shape] = {IMAGE: graph.image}
         prices = self._prices
         block_ms, guesses, counts = [], [], []
@@ -197,8 +210,9 @@ class LatencyModel:
             for node in nodes:
                 inputs = tuple([shapes[name] for name in node.inputs])
                 # A plain tuple finds what a BlockKey does, and is made faster.
-                key = (node.spec, inputs, layouts(node.inputs, own) if own else ())
-                price = prices.get(key) or self._price(BlockKey(*key))
+                price = prices.get((node.spec, inputs, layouts(node.inputs, own) if own else ()))
+                if price is None:
+                    return None
                 shapes[node.name] = price.output
                 if price.own:
                     own.add(node.name)
