@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from latency.campaign import collected
+from latency.campaign import collector_still
 from latency.runtimes.runtime import Prepared
 
 
@@ -16,7 +16,7 @@ def sequential_median(
     Every item is run ``warm_up`` times untimed, then ``passes`` times in a row; then comes the
     next one. The time of an exit is the median over the passes of the time up to it.
     """
-    with collected():
+    with collector_still():
         return tuple(_median(item, passes, warm_up) for item in items)
 
 

@@ -18,12 +18,16 @@ from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
 from latency.lane import Lane, Passage
 from latency.protocol import Protocol as MeasuringProtocol
+from latency.protocol import summarise
 from latency.runtimes import preparing
 from latency.runtimes.runtime import Observable, Piece, Prepared, Rearranging, Runtime
+from latency.source import PerExit
 from search_spaces.blocks import BlockGraph, Norm
 
 Say = Callable[[str, int, int], None]
 """Told what is being done and how much of it is done: ("rounds", 3, 12). May raise to end it."""
+Said = tuple[str, int, int]
+"""What it is told."""
 
 
 def silent(what: str, done: int, of: int) -> None:
@@ -175,6 +179,12 @@ class LocalBench:
 
 class DeviceLost(LatencyError):
     """The device itself is gone: it would measure nothing else either."""
+
+
+def latencies(batch: Batch) -> tuple[PerExit, ...]:
+    """Return the latency of each exit of each item."""
+    taken = zip(batch.taken.samples, batch.taken.parts, strict=True)
+    return tuple(summarise(samples, parts, batch.protocol.quantile) for samples, parts in taken)
 
 
 def noises(batch: Batch) -> NDArray[np.float64]:

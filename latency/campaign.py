@@ -38,7 +38,7 @@ class Taken:
 
 
 @contextmanager
-def collected() -> Iterator[None]:
+def collector_still() -> Iterator[None]:
     """Keep the garbage collector still; afterwards it is as it was."""
     collecting = gc.isenabled()
     gc.disable()
@@ -63,7 +63,7 @@ def run(
     between: called after each round with the number of rounds done; what it raises ends the
     campaign. clock, sleep: seconds.
     """
-    with collected():
+    with collector_still():
         visits = [protocol.visit(_pass_ms(item)) for item in items]
         taken: list[list[list[list[float]]]] = [[] for _ in items]
         beats: list[float] = []

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from latency import host
-from latency.bench import Bench, noises
-from latency.protocol import Protocol, summarise
+from latency.bench import Bench, latencies, noises
+from latency.protocol import Protocol
 from latency.runtimes.runtime import Piece
 from latency.source import PerExit
 from search_spaces.blocks import BlockGraph
@@ -43,10 +43,7 @@ class Measuring:
         pieces = [Piece.network(graph) for graph in graphs]
         batch = self.bench.measure(pieces, seed, self.protocol)
         self._last = {**batch.facts, "noise": [round(float(each), 5) for each in noises(batch)]}
-        return tuple(
-            summarise(samples, parts, self.protocol.quantile)
-            for samples, parts in zip(batch.taken.samples, batch.taken.parts, strict=True)
-        )
+        return latencies(batch)
 
     def conditions(self) -> dict[str, Any]:
         """Return fingerprint and protocol, and under ``last`` how the latest measurement went.

@@ -90,13 +90,13 @@ def misses(
 
 def errors(foretold: Sequence[Foretold], measured: Sequence[Floats], noises: Floats) -> Errors:
     """Compare what is foretold of the last exits with what was measured."""
-    said, true = (np.array([each[-1] for each in some]) for some in (_ms(foretold), measured))
-    return compare(said, true, noises)
+    said = np.array([each.ms[-1] for each in foretold])
+    return compare(said, np.array([exits[-1] for exits in measured]), noises)
 
 
-def conformal(errors: Floats, coverage: float = COVERAGE) -> float:
-    """Return the half-width that holds ``coverage`` of new errors, by the rank of those seen."""
-    rank = int(np.ceil((len(errors) + 1) * coverage))
+def conformal(errors: Floats) -> float:
+    """Return the half-width that holds nine in ten new errors, by the rank of those seen."""
+    rank = int(np.ceil((len(errors) + 1) * COVERAGE))
     return float(np.sort(errors)[min(rank, len(errors)) - 1])
 
 
@@ -128,7 +128,3 @@ def _score(foretold: Foretold, off: Floats, sure: Misses) -> float:
     needed = off > sure.half_widths([0.0] * len(off))
     partly = needed & (foretold.guessed > 0)
     return float((off[partly] / np.sqrt(foretold.guessed[partly])).max(initial=0.0))
-
-
-def _ms(foretold: Sequence[Foretold]) -> list[Floats]:
-    return [each.ms for each in foretold]

@@ -1,14 +1,12 @@
 """Adding blocks to a latency model that it has not met, on the device that it is of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from latency.bench import Batch, Bench, Say, silent
-from latency.blocks import BlockKey
+from latency.bench import Batch, Bench, Say, latencies, noises, silent
 from latency.model import block_table
 from latency.model.cross_validation import LEAST_NOISE
 from latency.model.model import LatencyModel
-from latency.protocol import noise, summarise
 from latency.runtimes.runtime import Piece
 from latency.source import PerExit
 from search_spaces.blocks import BlockGraph
@@ -25,12 +23,7 @@ def extend(
 
     Networks that have any run block by block. Raises what the bench raises.
     """
-    new = _unknown(model, graphs)
-    if not new:
-        return model
-    own = bench.blocks(new, say)
-    batch = bench.measure(block_table.pieces(new), seed, say=say)
-    return _with_blocks(model, new, own, batch, 0)
+    return _measured(model, bench, (), graphs, seed, say)[1]
 
 
 def measure(
@@ -46,11 +39,12 @@ def measure(
     the noise to either side, since spreads of rounds do not compare with the model's intervals.
     Raises what the bench raises.
     """
-    new, pieces = _unknown(model, graphs), [Piece.network(graph) for graph in graphs]
-    own = bench.blocks(new, say)
-    batch = bench.measure([*pieces, *(block_table.pieces(new) if new else ())], seed, say=say)
-    found = tuple(_measured(batch, index) for index in range(len(graphs)))
-    return found, _with_blocks(model, new, own, batch, len(graphs)) if new else model
+    batch, larger = _measured(model, bench, graphs, graphs, seed, say)
+    if batch is None:
+        return (), model
+    pairs = zip(latencies(batch), noises(batch), strict=True)
+    found = tuple(_with_noise(exits, float(each)) for exits, each in pairs)
+    return found[: len(graphs)], larger
 
 
 def drift_of(model: LatencyModel, batch: Batch) -> float:
@@ -58,29 +52,36 @@ def drift_of(model: LatencyModel, batch: Batch) -> float:
     return float(batch.facts["canary_ms"]) / model.canary_ms
 
 
-def _unknown(model: LatencyModel, graphs: Sequence[BlockGraph]) -> list[BlockGraph]:
-    return [graph for graph in graphs if model.missing([graph])]
+def _measured(
+    model: LatencyModel,
+    bench: Bench,
+    whole: Sequence[BlockGraph],
+    graphs: Sequence[BlockGraph],
+    seed: int,
+    say: Say,
+) -> tuple[Batch | None, LatencyModel]:
+    """Measure networks as a ``whole``, and block by block those with blocks that are not known.
+
+    No batch where there is nothing to measure. The new times are brought to the speed that the
+    device had at the fit, by the canary.
+    """
+    new = [graph for graph in graphs if model.missing([graph])]
+    if not (whole or new):
+        return None, model
+    own = bench.blocks(new, say)
+    pieces = [*map(Piece.network, whole), *(block_table.pieces(new) if new else ())]
+    batch = bench.measure(pieces, seed, say=say)
+    if not new:
+        return batch, model
+    drift = drift_of(model, batch)
+    rows = block_table.seen(new, own, batch, len(whole)).rows()
+    rows = {text: replace(row, ms=row.ms / drift) for text, row in rows.items()}
+    return batch, replace(model, table={**rows, **model.table})
 
 
-def _measured(batch: Batch, index: int) -> PerExit:
-    samples, quantile = batch.taken.samples[index], batch.protocol.quantile
-    differs = noise(samples, quantile)
-    factor = 1 + (max(differs, LEAST_NOISE) if differs == differs else LEAST_NOISE)
+def _with_noise(exits: PerExit, noise: float) -> PerExit:
+    factor = 1 + (max(noise, LEAST_NOISE) if noise == noise else LEAST_NOISE)
     return tuple(
         replace(each, low_ms=each.latency_ms / factor, high_ms=each.latency_ms * factor)
-        for each in summarise(samples, batch.taken.parts[index], quantile)
+        for each in exits
     )
-
-
-def _with_blocks(
-    model: LatencyModel,
-    graphs: Sequence[BlockGraph],
-    own: Mapping[BlockKey, bool],
-    batch: Batch,
-    first: int,
-) -> LatencyModel:
-    """The new times are brought to the speed that the device had at the fit, by the canary."""
-    drift = drift_of(model, batch)
-    rows = block_table.seen(graphs, own, batch, first).rows()
-    rows = {text: replace(row, ms=row.ms / drift) for text, row in rows.items()}
-    return replace(model, table={**rows, **model.table})

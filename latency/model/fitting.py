@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from latency.bench import Batch, Bench, Say, noises, silent
+from latency.bench import Batch, Bench, Say, latencies, noises, silent
 from latency.errors import LatencyError
 from latency.model import block_table, composition, cross_validation
 from latency.model.block_table import Floats, Seen
-from latency.model.composition import PLAIN, Composition
+from latency.model.composition import Composition
 from latency.model.cross_validation import FEWEST
 from latency.model.model import LatencyModel, Misses, Scope
-from latency.protocol import part_times
 from latency.runtimes.runtime import Piece
 from search_spaces.blocks import BlockGraph
 from search_spaces.space import SearchSpace
@@ -75,7 +74,9 @@ def fit_to(
     own = bench.blocks(divided, say)
     pieces = [*map(Piece.network, graphs), *block_table.pieces(divided)]
     batch = bench.measure(pieces, seed, say=say)
-    measured = [_exit_times(batch, index) for index in range(len(graphs))]
+    measured = [
+        np.array([each.latency_ms for each in exits]) for exits in latencies(batch)[: len(graphs)]
+    ]
     seen = block_table.seen(divided, own, batch, len(graphs))
     draft = _draft(bench, seen, scope, batch)
     names = (
@@ -86,14 +87,6 @@ def fit_to(
     return Fitted(_completed(draft, seen, graphs, measured, batch), batch, names)
 
 
-def _exit_times(batch: Batch, index: int) -> Floats:
-    """Milliseconds of each exit of an item."""
-    times = part_times(batch.taken.samples[index], batch.protocol.quantile)
-    ends = np.cumsum(batch.taken.parts[index]) - 1
-    exits: Floats = np.cumsum(times)[ends]
-    return exits
-
-
 def _draft(bench: Bench, seen: Seen, scope: Scope, batch: Batch) -> LatencyModel:
     """A model that adds blocks up plainly and knows nothing of its errors."""
     unknown = cross_validation.NONE
@@ -101,7 +94,7 @@ def _draft(bench: Bench, seen: Seen, scope: Scope, batch: Batch) -> LatencyModel
         fingerprint=bench.fingerprint(),
         scope=scope,
         table=seen.rows(),
-        composition=Composition(*PLAIN),
+        composition=Composition(),
         misses=Misses(0.0, 0.0, 0.0),
         canary_ms=batch.facts["canary_ms"],
         errors=unknown,

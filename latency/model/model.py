@@ -173,7 +173,7 @@ class LatencyModel:
         steps = np.diff(self.composition.ms(self.sums(graph)), prepend=0.0)
         shares = []
         for stage, (step, found) in enumerate(zip(steps, self.walk(graph), strict=True), 1):
-            prices = [self._price(key) for _, key in found]
+            prices = [self._prices[key] for _, key in found]
             total = sum(price.ms for price in prices)
             for (name, key), price in zip(found, prices, strict=True):
                 ms = float(step) * price.ms / total
@@ -225,8 +225,14 @@ class LatencyModel:
 
     def _price_all(self, graphs: Iterable[BlockGraph]) -> None:
         """Price the blocks of networks together: one guess of many costs as much as of one."""
-        keys = every(graphs, self.answers_in_own)
-        self._learn([key for key in keys if key not in self._prices])
+        keys = [k for k in every(graphs, self.answers_in_own) if k not in self._prices]
+        unknown = [key for key in keys if self._row(key) is None]
+        guessed = dict(zip(unknown, self._guessed(unknown), strict=True))
+        for key in keys:
+            row, foretold = self._row(key), guessed.get(key, 0.0)
+            ms = foretold if row is None else row.ms
+            own = self.answers_in_own(key)
+            self._prices[key] = _Priced(ms, foretold, traced(key).output, own)
 
     def _row(self, key: BlockKey) -> Row | None:
         return self.table.get(key.text)
@@ -236,23 +242,6 @@ class LatencyModel:
         price = self._prices.get(key)
         known = price or self._row(key) or self._plain.get(key.plain.text)
         return known is not None and known.own
-
-    def _price(self, key: BlockKey) -> _Priced:
-        if key not in self._prices:
-            self._learn([key])
-        return self._prices[key]
-
-    def _learn(self, keys: Sequence[BlockKey]) -> None:
-        unknown = [key for key in keys if self._row(key) is None]
-        guessed = dict(zip(unknown, self._guessed(unknown), strict=True))
-        for key in keys:
-            row, foretold = self._row(key), guessed.get(key, 0.0)
-            self._prices[key] = _Priced(
-                foretold if row is None else row.ms,
-                foretold,
-                traced(key).output,
-                self.answers_in_own(key),
-            )
 
     def _guessed(self, keys: Sequence[BlockKey]) -> list[float]:
         """Milliseconds of blocks that were not measured, or only in other layouts."""

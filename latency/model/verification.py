@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from latency.bench import Batch, Bench, Say, noises, silent
+from latency.bench import Batch, Bench, Say, latencies, noises, silent
 from latency.model.errors import Errors, compare
-from latency.protocol import summarise
 from latency.runtimes.runtime import Piece
 from latency.source import LatencySource, PerExit
 from search_spaces.blocks import BlockGraph
@@ -73,10 +72,7 @@ def verify(
     """
     said = source.estimate_many(graphs)
     batch = bench.measure([Piece.network(graph) for graph in graphs], seed, say=say)
-    measured = tuple(
-        summarise(samples, parts, batch.protocol.quantile)
-        for samples, parts in zip(batch.taken.samples, batch.taken.parts, strict=True)
-    )
+    measured = latencies(batch)
     noise = noises(batch)
     ends = [[each[-1] for each in exits] for exits in (said, measured)]
     low, high = (

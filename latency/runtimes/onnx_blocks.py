@@ -29,14 +29,15 @@ ALIGNMENT = 64
 class PreparedBlocks(Prepared):
     """A network block by block, or a single block on random inputs in its layouts.
 
-    ``keys``: the blocks in the order of the parts.
+    ``keys``: the blocks in the order of the parts. ``values``: what each node gave last, [batch,
+    ...] in its layout, and the inputs.
     """
 
     def __init__(self, piece: Piece, seed: int, batch: int) -> None:
         self._piece, self._seed, self._batch = piece, seed, batch
         self._rng = np.random.default_rng(seed)
         self._shapes = dict(piece.inputs)
-        self._values: dict[str, Array] = {}
+        self.values: dict[str, Array] = {}
         self.keys: list[BlockKey] = []
         own = {name for (name, _), is_own in zip(piece.inputs, piece.own, strict=False) if is_own}
         self._stages = []
@@ -57,13 +58,9 @@ class PreparedBlocks(Prepared):
                 np.copyto(plain, value)
         return taken
 
-    def value(self, name: str) -> Array:
-        """Return a copy of what a node gave last, or of an input: as it lies in memory."""
-        return self._values[name].copy()
-
     def close(self) -> None:
         self._stages.clear()
-        self._values.clear()
+        self.values.clear()
 
     def _bound(self, node: Node, own: set[str]) -> "_Bound":
         """Prepare a block on the values that it reads; add its answer to them."""
@@ -77,13 +74,13 @@ class PreparedBlocks(Prepared):
         found = in_own_layout(piece, self._seed, self._batch)
         given = []
         for name, (_, shape) in zip(node.inputs, found.inputs, strict=True):
-            if name not in self._values:  # an input of the piece
-                self._values[name] = self._drawn(shape)
-            value = self._values[name]
+            if name not in self.values:  # an input of the piece
+                self.values[name] = self._drawn(shape)
+            value = self.values[name]
             # A layout that only this block would have: it reads what nobody has written.
             given.append(value if value.shape == shape else self._drawn(shape))
         block = _Bound(found, given)
-        self._values[node.name], self._shapes[node.name] = block.answer, traced(key).output
+        self.values[node.name], self._shapes[node.name] = block.answer, traced(key).output
         if found.own:
             own.add(node.name)
         return block
@@ -101,9 +98,9 @@ class PreparedBlocks(Prepared):
         copies = []
         for name in dict.fromkeys((stage.exit, *stage.outputs)):
             if name in own:
-                value, plain = self._values[name], _aligned((self._batch, *self._shapes[name]))
+                value, plain = self.values[name], _aligned((self._batch, *self._shapes[name]))
                 copies.append((plain, value.reshape(-1)[: plain.size].reshape(plain.shape)))
-                self._values[name] = plain
+                self.values[name] = plain
         return copies
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from latency import canary
-from latency.bench import Batch, Bench
+from latency.bench import Batch, Bench, Said
 from latency.blocks import BlockKey
 from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
@@ -28,8 +28,6 @@ RESOURCE = "nas_device:"
 
 SHARE = 0.001
 """How much of the resource an agent takes: enough that Ray puts it there, and seldom too much."""
-
-Said = tuple[str, int, int]
 
 _HEARTBEAT = Protocol(rounds=3, most_rounds=3)
 
@@ -82,7 +80,7 @@ class DeviceAgent:
             self._said = None
             self._turn.end()
 
-    def said(self) -> "Said | None":
+    def said(self) -> Said | None:
         """Return how far the work under way is, as a bench says it; None where there is none."""
         return self._said
 

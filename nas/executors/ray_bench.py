@@ -6,7 +6,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from latency.bench import Batch, DeviceLost, Say, silent
+from latency.bench import Batch, DeviceLost, Said, Say, silent
 from latency.blocks import BlockKey
 from latency.errors import LatencyError
 from latency.fingerprint import Fingerprint
@@ -22,8 +22,6 @@ TIMEOUT_S = 600.0
 _POLL_S = 0.5  # between two looks at whether to go on
 _ASK_S = 2.0  # between two questions how far it is, each of which takes a moment from its work
 _TURN_S = 5.0  # of one question for the agent's turn
-
-Said = tuple[str, int, int]
 
 Wait = Callable[[Said | None], None]
 """Told again and again, while an answer is awaited, what the agent says of it, if anything."""

@@ -189,7 +189,7 @@ def _stated(model: "LatencyModel", what: str) -> str:
     return (
         f"{what}: off by {known.mape:.1%} on average where it knows all blocks, by "
         f"{guessed.mape:.1%} where it guesses new ones ({known.n} networks, each priced without "
-        f"itself; noise {known.noise:.1%})"
+        f"itself; noise {'unknown' if known.noise is None else format(known.noise, '.1%')})"
     )
 
 

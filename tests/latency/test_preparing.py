@@ -77,7 +77,7 @@ def test_onnx_blocks_compute_what_the_blocks_of_the_network_do(name: str) -> Non
     ready = PreparedBlocks(piece, seed=1, batch=2)
     assert len(ready.run(len(ready.parts))) == sum(ready.parts)
     stage = piece.stages[0]
-    values = {"x": torch.from_numpy(ready.value("x"))}
+    values = {"x": torch.from_numpy(ready.values["x"])}
     for node in stage.nodes:
         given = [values[each] for each in node.inputs]
         shapes = tuple(tuple(each.shape[1:]) for each in given)
@@ -85,7 +85,7 @@ def test_onnx_blocks_compute_what_the_blocks_of_the_network_do(name: str) -> Non
         with torch.inference_mode():
             values[node.name] = module(*given)
     expected = values[stage.exit].numpy()
-    assert np.abs(ready.value(stage.exit) - expected).max() < 1e-3 * np.abs(expected).max()
+    assert np.abs(ready.values[stage.exit] - expected).max() < 1e-3 * np.abs(expected).max()
 
 
 @pytest.mark.parametrize("name", ["msd", "mnasnet", "ranet", "inception"])

@@ -42,6 +42,16 @@ class Asked:
     key: str
     graph: "BlockGraph"
 
+    def facts(self) -> dict[str, Any]:
+        """Return what tells it apart, as JSON values."""
+        return {
+            "arch": self.name,
+            "space": self.space,
+            "key": self.key,
+            "image": list(self.graph.image),
+            "classes": self.graph.classes,
+        }
+
 
 def measure(
     archs: Archs,
@@ -133,11 +143,7 @@ def _network(asked: Asked, index: int, batch: "Batch") -> dict[str, Any]:
     estimates = summarise(samples, parts, batch.protocol.quantile)
     ends = [sum(parts[:count]) for count in range(1, len(parts) + 1)]
     return {
-        "arch": asked.name,
-        "space": asked.space,
-        "key": asked.key,
-        "image": list(asked.graph.image),
-        "classes": asked.graph.classes,
+        **asked.facts(),
         "rounds": len(samples),
         "exits": [
             {

@@ -10,7 +10,6 @@ from nas.errors import UserError
 
 if TYPE_CHECKING:
     from latency.bench import Bench, Say
-    from latency.exit_profile import ExitProfile
     from nas.cli.latency.measure import Asked
 
 
@@ -50,7 +49,7 @@ def measure(
         profile = exit_profile.measure(
             bench, each.graph, shares, seed=seed, protocol=protocol, say=say
         )
-        found.append(_named(each, profile))
+        found.append({**each.facts(), **profile.as_json()})
     return found
 
 
@@ -86,14 +85,3 @@ def show(networks: Sequence[dict[str, Any]]) -> None:
         off = percent(abs(network["optimism"]))
         show_text(f"loops of one exit say {off} {less} than the undisturbed expected latency")
         show_busy(network["facts"])
-
-
-def _named(asked: "Asked", profile: "ExitProfile") -> dict[str, Any]:
-    return {
-        "arch": asked.name,
-        "space": asked.space,
-        "key": asked.key,
-        "image": list(asked.graph.image),
-        "classes": asked.graph.classes,
-        **profile.as_json(),
-    }
