@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar, cast
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,8 +62,7 @@ def _text(value: Any) -> str:
     return repr(value)
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A block in its place: ``inputs`` name the nodes (or the image) that it reads."""
 
     name: str

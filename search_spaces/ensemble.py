@@ -6,7 +6,7 @@ reads the image, and learns as if it were alone. Images are taken as that family
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -139,7 +139,7 @@ def _member(family: str, depth: int, stem: str, width: int) -> Architecture:
 
 def _renamed(node: Node, scope: str) -> Node:
     inputs = tuple(name if name == IMAGE else scope + name for name in node.inputs)
-    return replace(node, name=scope + node.name, inputs=inputs)
+    return Node(scope + node.name, node.spec, inputs)
 
 
 # The decisions -----------------------------------------------------------------------------------

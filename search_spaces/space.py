@@ -88,15 +88,11 @@ class SearchSpace(ABC):
             if counts(decision, chosen):
                 chosen[decision.name] = self._value(decision, choices, decision.name in widened)
         chosen = self.canonical(chosen)
-        searched = {decision.name: decision for decision in self.decisions}
-        return self._keyed(
-            tuple(chosen.items()),
-            tuple(
-                name
-                for name, value in chosen.items()
-                if name not in searched or not searched[name].has(value)
-            ),
-        )
+        searched = self._columns
+        beyond = [
+            n for n, value in chosen.items() if (n, type(value) is bool, value) not in searched
+        ]
+        return self._keyed(tuple(chosen.items()), tuple(beyond))
 
     def point(self, choices: Mapping[str, Option]) -> Architecture:
         """Make a fixed architecture, any value of whose decisions may lie beyond the options."""
@@ -246,6 +242,10 @@ class SearchSpace(ABC):
         pairs = [(d.name, type(o) is bool, o) for d in self.decisions for o in d.options]
         return {pair: column for column, pair in enumerate(pairs)}
 
+    @cached_property
+    def _names(self) -> dict[str, None]:
+        return {decision.name: None for decision in self.decisions}
+
     def _keyed(
         self, choices: tuple[tuple[str, Option], ...], widened: tuple[str, ...]
     ) -> Architecture:
@@ -274,9 +274,9 @@ class SearchSpace(ABC):
     def _refuse_unknown(
         self, choices: Mapping[str, Option], decisions: tuple[Decision, ...]
     ) -> None:
-        names = {decision.name: None for decision in decisions}
-        unknown = [name for name in choices if name not in names]
-        if unknown:
+        names = self._names if decisions is self.decisions else {d.name: None for d in decisions}
+        if not choices.keys() <= names.keys():
+            unknown = [name for name in choices if name not in names]
             close = get_close_matches(str(unknown[0]), names, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise SpaceError(f"{self.name} has no decision {unknown[0]!r}{hint}")
