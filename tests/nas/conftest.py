@@ -1,10 +1,13 @@
 """Runs that several tests look at."""
 
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Engine, event
 
 from nas import plugins
 from nas.run import Run, open_run
@@ -12,6 +15,19 @@ from tests.nas import small_msd
 from tests.nas.searched_run import FAILING, HOSTILE, TRIALS, again
 from tests.nas.simulated_search import drive, simulated_run
 from tests.nas.watched import hostile
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_waiting_for_the_disk() -> Iterator[None]:
+    """What a test process writes to SQLite need outlive the test alone, not a power cut."""
+
+    def opened(connection: Any, record: object) -> None:
+        if isinstance(connection, sqlite3.Connection):
+            connection.execute("PRAGMA synchronous = OFF")
+
+    event.listen(Engine, "connect", opened)
+    yield
+    event.remove(Engine, "connect", opened)
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from nas.settings import SearchSettings
 from tests.nas import small_msd
 
 SEARCH = (
-    "search --space msd --runtime macs --executor inline --limit 40 --epochs 1 "
+    "search --space msd --runtime macs --executor inline --limit 40 --epochs 1 --image 8 "
     "--controller random --seed 1"
 ).split()
 ROW = (
@@ -148,7 +148,7 @@ def test_an_export_describes_itself_as_the_trial(told: Told, tmp_path: Path) -> 
     assert described["key"] == best["key"]
     assert described["parameters"] == best["parameters"]
     assert described["exits"][-1]["lazy_macs"] == best["macs"]
-    assert (described["image"], described["classes"]) == ([1, 32, 32], 10)
+    assert (described["image"], described["classes"]) == ([1, 8, 8], 10)
     assert nas.load_architecture(path).to_json() == best["architecture"]
 
 

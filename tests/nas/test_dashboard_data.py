@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nas import live
@@ -43,6 +43,7 @@ COSTS = ("latency_ms", "p95_ms", "worst_ms", "macs")
 EXPONENT = st.floats(-3, 0)
 
 
+@settings(max_examples=40)
 @given(MEASURED, st.floats(0.01, 300), EXPONENT, EXPONENT)
 def test_no_reward_prefers_a_point_that_is_left_out(
     measured: Any, target_ms: float, alpha: float, beta: float
@@ -53,6 +54,7 @@ def test_no_reward_prefers_a_point_that_is_left_out(
     assert kept_best >= best * (1 - 1e-12)  # pow may round two equal latencies apart
 
 
+@settings(max_examples=40)
 @given(st.lists(MEASURED, min_size=1, max_size=3), st.sampled_from(COSTS))
 def test_no_point_that_is_left_out_is_on_a_front(networks: list[Any], cost: str) -> None:
     every, left = [], []
@@ -66,6 +68,7 @@ def test_no_point_that_is_left_out_is_on_a_front(networks: list[Any], cost: str)
     assert not standing & {place for _, place in left}
 
 
+@settings(max_examples=40)
 @given(MEASURED)
 def test_a_point_says_what_its_policy_reaches(measured: Any) -> None:
     low = [0.9 * ms for ms in measured.exit_latency_ms]

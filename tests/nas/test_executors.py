@@ -16,9 +16,10 @@ from nas.executors.protocol import Done, attempt, reason
 from nas.interruption import Interruption, Stopped
 from nas.training.recipe import Recipe
 from nas.training.trial import TrialJob
+from tests.nas import small_set
 from tests.nas.small_msd import SMALL
 
-DATA = DataSpec("digits", image=8, limit=60)
+DATA = DataSpec(str(small_set.PATH), limit=60)
 
 
 def job(number: int, epochs: int = 1, **recipe: Any) -> TrialJob:

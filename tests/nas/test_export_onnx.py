@@ -33,7 +33,12 @@ from tests.nas.ready_networks import images, policies, small_with_exits, trained
 COUNT = 24
 
 
-@pytest.fixture(scope="module", params=plugins.SPACES)
+FINER = ("msd-layer", "msd-network")
+"""Search msd layer by layer or as a whole: their networks are made of its blocks."""
+EACH = [pytest.param(s, marks=pytest.mark.slow) if s in FINER else s for s in plugins.SPACES]
+
+
+@pytest.fixture(scope="module", params=EACH)
 def exported(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Trained, Path]:

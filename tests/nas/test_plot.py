@@ -1,20 +1,25 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from nas import plot
+from nas import plot, plugins
 from nas.errors import UserError
 from nas.objective import Objective
 from nas.run import Run
+from tests.nas.small_msd import WHERE
 from tests.nas.table_search import Table, loop_of, made_run, small  # noqa: F401
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    made = made_run(tmp_path, trials=6, controller="random")
-    loop_of(made).go(Table())
-    return made
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """A finished search, which drawing leaves as it is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(plugins.SPACES, "msd", WHERE)
+        made = made_run(tmp_path_factory.mktemp("run"), trials=6, controller="random")
+        loop_of(made).go(Table())
+        yield made
 
 
 def test_the_front_is_drawn(run: Run, tmp_path: Path) -> None:

@@ -17,9 +17,11 @@ import pytest
 from nas import plugins, searches
 from nas.errors import UserError
 from nas.run import open_run
+from tests.nas import small_set
 from tests.nas.small_msd import WHERE
 from tests.nas.test_search_loop import CONTROLLERS, sequence
-from tests.nas.test_search_whole import QUICK, searched
+from tests.nas.test_search_whole import QUICK as DIGITS
+from tests.nas.test_search_whole import searched
 
 DRIVER = """
 import json, sys
@@ -33,6 +35,7 @@ except nas.searches.Interrupted as stopped:
     print(stopped, file=sys.stderr)
     sys.exit(130)
 """
+QUICK = {**DIGITS, "data": str(small_set.PATH)}
 PATIENCE = 120  # seconds until a driver that does nothing fails its test
 
 
@@ -75,7 +78,7 @@ def test_killed_and_resumed_gives_the_same_search(tmp_path: Path) -> None:
     before = {r.trial: r for r in cut.records() if r.state == "complete"}
     assert 2 <= len(before) < 7
     searches.resume(cut)
-    assert sequence(cut) == sequence(searched(tmp_path / "whole", **options))
+    assert sequence(cut) == sequence(searched(tmp_path / "whole", **{**QUICK, **options}))
     for record in cut.records():
         if (known := before.get(record.trial)) is not None and known.measurement is not None:
             assert record.measurement is not None
@@ -105,7 +108,7 @@ def test_killed_again_and_again_every_controller_gives_the_same_search(
             wait_for_trials(tmp_path / "run", seen, again)
             again.kill()
     cut = searches.resume(tmp_path / "run")
-    assert sequence(cut) == sequence(searched(tmp_path / "whole", **options))
+    assert sequence(cut) == sequence(searched(tmp_path / "whole", **{**QUICK, **options}))
 
 
 def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path: Path) -> None:

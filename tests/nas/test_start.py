@@ -158,7 +158,12 @@ def test_the_first_trials_are_the_networks_themselves(tmp_path: Path, capacity: 
     assert json.loads(shown["architecture"][0]) == PUBLISHED["wide"].to_json()
 
 
-@pytest.mark.parametrize("controller", CONTROLLERS)
+# A start is the same to every controller, and test_search_loop cuts the searches of all of them.
+LEARNS = "reinforce"
+OTHERS = [pytest.param(c, marks=pytest.mark.slow) for c in CONTROLLERS if c != LEARNS]
+
+
+@pytest.mark.parametrize("controller", [LEARNS, *OTHERS])
 def test_a_search_cut_anywhere_goes_on_as_if_it_had_not_been(
     tmp_path: Path, controller: str
 ) -> None:

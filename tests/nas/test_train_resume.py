@@ -24,11 +24,12 @@ from nas.training.checkpoint import FILE
 from nas.training.full import Listener, train_fully
 from nas.training.hook import Hook
 from nas.training.recipe import Recipe
+from tests.nas import small_set
 from tests.nas.small_msd import SMALL
 from tests.nas.test_train import network
 
 PATIENCE = 120  # seconds until a training that does nothing fails its test
-SPEC = DataSpec("digits", image=16, limit=100)
+SPEC = DataSpec(str(small_set.PATH), image=16, limit=80)
 WEIGHTS = "weights.safetensors"
 RECIPES = {
     "sgd": Recipe(epochs=6, crop=1),
@@ -142,7 +143,7 @@ def test_no_moment_within_an_epoch_is_a_bad_one(
 def test_other_terms_are_refused(tmp_path: Path) -> None:
     data, recipe = load(SPEC), Recipe(epochs=1, crop=1)
     train_fully(network(), data, recipe, 0, tmp_path)
-    other = load(DataSpec("digits", image=16, limit=90))
+    other = load(DataSpec(str(small_set.PATH), image=16, limit=70))
     for given, told in (
         ((network(), data, Recipe(epochs=2, crop=1), 0), "epochs was 1, is 2"),
         ((network(), data, recipe, 1), "seed was 0, is 1"),

@@ -46,7 +46,7 @@ def trains(space: SearchSpace, architecture: Any, image: tuple[int, int, int]) -
 
 @over_spaces
 def test_random_architectures_train(space: SearchSpace) -> None:
-    for architecture in sampled(space, 4):
+    for architecture in sampled(space, 2):
         trains(space, architecture, IMAGE)
 
 
@@ -73,7 +73,7 @@ def test_published_networks_are_points(space: SearchSpace) -> None:
 
 @over_spaces
 def test_json_round_trip(space: SearchSpace) -> None:
-    for architecture in sampled(space, 200):
+    for architecture in sampled(space, 50):
         again = space.from_json(json.loads(json.dumps(architecture.to_json())))
         assert (again, again.key) == (architecture, architecture.key)
         assert not architecture.widened
@@ -91,7 +91,7 @@ def facts(space: SearchSpace, architecture: Any) -> Any:
 
 
 @over_spaces
-@pytest.mark.parametrize("count", [4, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [2, pytest.param(150, marks=pytest.mark.slow)])
 def test_equal_keys_are_equal_networks_and_the_other_way_round(
     space: SearchSpace, count: int
 ) -> None:

@@ -19,7 +19,15 @@ sets. ``parameters`` are those that receive a gradient; ``lazy_macs`` were count
 network cut after each exit, ``official_ops`` by the official counter."""
 
 
-@pytest.mark.parametrize("row", OFFICIAL, ids=lambda row: row["name"])
+SOME = sum(not row["name"].startswith("random") for row in OFFICIAL) + 20
+"""All that have a name, which stand first, and 20 random ones; the slow tests take the rest."""
+
+
+@pytest.mark.parametrize(
+    "row",
+    OFFICIAL[:SOME] + [pytest.param(row, marks=pytest.mark.slow) for row in OFFICIAL[SOME:]],
+    ids=lambda row: row["name"],
+)
 def test_official_networks_are_exact_points(row: dict[str, Any]) -> None:
     architecture = msdnet(**row["options"])
     cost = costs(MSD.blocks(architecture, tuple(row["image"]), row["classes"]))

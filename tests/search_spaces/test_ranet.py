@@ -23,7 +23,15 @@ by hooks, ``official_ops`` by the official counter. Names that end in "average":
 network fails at its heads, whose 2x2 pooling was replaced by a global average to count the rest."""
 
 
-@pytest.mark.parametrize("row", OFFICIAL, ids=lambda row: row["name"])
+SOME = sum(not row["name"].startswith("random") for row in OFFICIAL) + 20
+"""All that have a name, which stand first, and 20 random ones; the slow tests take the rest."""
+
+
+@pytest.mark.parametrize(
+    "row",
+    OFFICIAL[:SOME] + [pytest.param(row, marks=pytest.mark.slow) for row in OFFICIAL[SOME:]],
+    ids=lambda row: row["name"],
+)
 def test_official_networks_are_exact_points(row: dict[str, Any]) -> None:
     architecture = ranet(**row["options"])
     cost = costs(RANET.blocks(architecture, tuple(row["image"]), row["classes"]))

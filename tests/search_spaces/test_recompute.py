@@ -17,12 +17,19 @@ IMAGE, CLASSES = (3, 16, 16), 4
 SPACES = ("msd", "ranet", "densenet")
 
 
+def drawn() -> list[Any]:
+    """Four of each space; two of them wait for the slow tests."""
+    rng, found = np.random.default_rng(0), []
+    for name in SPACES:
+        for number in range(4):
+            marks = pytest.mark.slow if number > 1 else ()
+            found.append(pytest.param(plugins.space(name).sample(rng), marks=marks))
+    return found
+
+
 def architectures() -> list[Any]:
-    rng = np.random.default_rng(0)
-    drawn = [plugins.space(name).sample(rng) for name in SPACES for _ in range(4)]
     exits = ("2-3", "middle", "both")
     return [
-        *drawn,
         msdnet(nBlocks=3, base=3, step=2, nChannels=8),
         densenet((3, 3, 2), (4, 8, 8), 8, stem="cifar", exits=exits, head="conv32"),
     ]
@@ -41,7 +48,9 @@ def trained_step(network: StagedNetwork) -> list[torch.Tensor]:
     return losses
 
 
-@pytest.mark.parametrize("architecture", architectures(), ids=lambda a: f"{a.space}-{a.key}")
+@pytest.mark.parametrize(
+    "architecture", [*drawn(), *architectures()], ids=lambda a: f"{a.space}-{a.key}"
+)
 def test_losses_gradients_and_statistics_are_the_same(architecture: Any) -> None:
     plain, saving = built(architecture, False), built(architecture, True)
     for _ in range(2):
