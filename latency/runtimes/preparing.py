@@ -43,7 +43,9 @@ class InTurn(Prepared):
         self.consecutive = all(block.consecutive for block in self._blocks)
 
     def run(self, stages: int) -> list[float]:
-        return [sum(block.run(1)) for block in self._asked(stages)]
+        if self.consecutive:
+            return [sum(block.run(1)) for block in self._asked(stages)]
+        return self.visit(Visit(1, 1), stages)[0]
 
     def visit(self, visit: Visit, stages: int | None = None) -> list[list[float]]:
         if self.consecutive:

@@ -27,7 +27,10 @@ class FakeTime:
 
 
 class FakeWork(Prepared):
-    """Parts that take given milliseconds, ``factors`` times as long in one visit after another."""
+    """Parts that take given milliseconds, ``factors`` times as long in one visit after another.
+
+    in_passes: how many times as long in each of the first passes.
+    """
 
     def __init__(
         self,
@@ -35,11 +38,13 @@ class FakeWork(Prepared):
         time: FakeTime,
         stages: Sequence[Sequence[float]] = ((1.0,),),
         factors: Sequence[float] = (),
+        in_passes: Sequence[float] = (),
     ) -> None:
         self.name, self.time, self.stages = name, time, stages
         self.closed, self.burns = 0, False
         self.parts = tuple(len(stage) for stage in stages)
         self._factors, self._factor = list(factors), 1.0
+        self._in_passes = list(in_passes)
 
     def visit(self, visit: Visit, stages: int | None = None) -> list[list[float]]:
         self.time.visits.append(self.name)
@@ -48,7 +53,8 @@ class FakeWork(Prepared):
 
     def run(self, stages: int) -> list[float]:
         self.time.passes.append(self.name)
-        taken = [self._factor * ms for stage in self.stages[:stages] for ms in stage]
+        factor = self._factor * (self._in_passes.pop(0) if self._in_passes else 1.0)
+        taken = [factor * ms for stage in self.stages[:stages] for ms in stage]
         self.time.now_s += sum(taken) / 1000
         return taken
 

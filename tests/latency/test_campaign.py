@@ -65,8 +65,9 @@ def test_the_seed_draws_the_orders() -> None:
 def test_every_visit_warms_up_again(time: FakeTime, rng: np.random.Generator) -> None:
     items = [FakeWork(name, time) for name in "ab"]
     campaign.run(items, Protocol(rounds=2, warm_up=3, repeats=2), rng)
-    set_up, timed = time.passes[:4], time.passes[4:]
-    assert set_up == list("aabb")
+    probes = 1 + campaign.PROBES
+    set_up, timed = time.passes[: 2 * probes], time.passes[2 * probes :]
+    assert set_up == ["a"] * probes + ["b"] * probes
     assert [set(passes) for passes in in_rounds(timed, 5)] == [{name} for name in time.visits]
 
 
@@ -76,7 +77,26 @@ def test_slow_items_are_passed_less_often(time: FakeTime, rng: np.random.Generat
     fast, slow = campaign.run(items, protocol, rng).samples
     assert fast.shape == (2, 5, 1)
     assert slow.shape == (2, 1, 1)
-    assert time.passes.count("slow") == 2 + 2 * 2
+    assert time.passes.count("slow") == 1 + campaign.PROBES + 2 * 2
+
+
+def test_a_pass_that_was_interrupted_costs_its_item_no_samples(
+    time: FakeTime, rng: np.random.Generator
+) -> None:
+    protocol = Protocol(rounds=2, warm_up=3, repeats=5, visit_ms=40.0)
+    slow_at_first = (9.0, 9.0, 9.0)
+    items = [FakeWork("calm", time), FakeWork("interrupted", time, in_passes=slow_at_first)]
+    calm, interrupted = campaign.run(items, protocol, rng).samples
+    assert calm.shape == interrupted.shape == (2, 5, 1)
+
+
+def test_programs_of_their_own_are_started_once_to_see_how_long_they_take(
+    time: FakeTime, rng: np.random.Generator
+) -> None:
+    program = FakeWork("program", time)
+    program.consecutive = False
+    campaign.run([program], Protocol(rounds=1, warm_up=1, repeats=1), rng)
+    assert len(time.passes) == 1 + 2
 
 
 @pytest.mark.parametrize(("restless", "rounds"), [(1, 7), (3, 9)])
