@@ -25,7 +25,10 @@ from latency.source import PerExit
 from search_spaces.blocks import BlockGraph, Norm
 
 Say = Callable[[str, int, int], None]
-"""Told what is being done and how much of it is done: ("rounds", 3, 12). May raise to end it."""
+"""Told what is being done and how much of it is done: ("rounds", 3, 12). May raise to end it.
+
+More may be done than was foreseen: rounds go on until they agree.
+"""
 Said = tuple[str, int, int]
 """What it is told."""
 
@@ -130,19 +133,20 @@ class LocalBench:
         say: Say = silent,
     ) -> Batch:
         protocol, start = protocol or self.protocol, time.monotonic()
-        before, switched, state = host.load_average(), _switches(), self._state()
+        before, state = host.load_average(), self._state()
         quiet = self.lane.measuring() if self.runtime.shares_host else nullcontext()
         with self._prepared(pieces, seed, say) as (items, watch), quiet as passage:
+            switched = _switches()
             taken = campaign.run(
                 items,
                 protocol,
                 np.random.default_rng(seed),
                 watch,
-                # Restless items go on beyond the rounds that are enough for the others.
-                lambda done: say("rounds", done, max(done, protocol.rounds)),
+                lambda done: say("rounds", done, protocol.rounds),
                 self.clock,
                 self.sleep,
             )
+            switched = _switches() - switched
         return Batch(
             taken,
             {
@@ -154,7 +158,7 @@ class LocalBench:
                 "busy": bool(canary.restlessness(taken.canary) > canary.BUSY),
                 "load_before": before,
                 "load_after": host.load_average(),
-                "preemptions": _switches() - switched,
+                "preemptions": switched,
                 **_lane_facts(passage),
                 **({"state_before": state, "state_after": self._state()} if state else {}),
             },

@@ -19,6 +19,13 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str,
     )
 
 
+def shared_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the ``differences`` in what both tell; of ``now`` only what it has of the same."""
+    shared = [name for name in now if name in before]
+    old, new = ({name: facts[name] for name in shared} for facts in (before, now))
+    return differences(old, new)
+
+
 def refuse_other(before: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
     """Raise LatencyError, naming the differences, where ``what`` was measured elsewhere."""
     if found := differences(before, now):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from latency import host
-from latency.bench import Bench, latencies, noises
+from latency.bench import Bench, Say, latencies, noises, silent
 from latency.protocol import Protocol
 from latency.runtimes.runtime import Piece
 from latency.source import PerExit
@@ -12,11 +12,18 @@ from search_spaces.blocks import BlockGraph
 
 
 class Measuring:
-    """Times networks with random weights on a bench; several are interleaved."""
+    """Times networks with random weights on a bench; several are interleaved.
 
-    def __init__(self, bench: Bench, protocol: Protocol | None = None) -> None:
-        self.bench, self.protocol = bench, protocol or bench.protocol
+    say: told the steps of every measurement.
+    """
+
+    def __init__(self, bench: Bench, protocol: Protocol | None = None, say: Say = silent) -> None:
+        self.bench, self.protocol, self._say = bench, protocol or bench.protocol, say
         self._last: dict[str, Any] | None = None
+
+    def saying(self, say: Say) -> "Measuring":
+        """Return the same source, which tells its steps."""
+        return Measuring(self.bench, self.protocol, say)
 
     @property
     def name(self) -> str:
@@ -41,7 +48,7 @@ class Measuring:
         if not graphs:
             return ()
         pieces = [Piece.network(graph) for graph in graphs]
-        batch = self.bench.measure(pieces, seed, self.protocol)
+        batch = self.bench.measure(pieces, seed, self.protocol, self._say)
         self._last = {**batch.facts, "noise": [round(float(each), 5) for each in noises(batch)]}
         return latencies(batch)
 

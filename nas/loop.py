@@ -106,11 +106,11 @@ class Loop:
 
     def _turn(self, executor: Executor) -> None:
         while not self._interruption.requested:
-            self._fill(executor)
-            if not self._running:
-                return
-            self._say_live()  # not before: workers that are free for a moment are no news
             try:
+                self._fill(executor)  # which may measure, for long
+                if not self._running:
+                    return
+                self._say_live()  # not before: workers that are free for a moment are no news
                 ended = executor.completed(_POLL)
             except Stopped:
                 return

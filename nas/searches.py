@@ -175,9 +175,9 @@ def resume(
         _refuse_other_version(found.space(), settings, f"run {found.name}")
         try:
             source = _source(settings, interruption, stack)
+            priced = pricing.again(found, source, progress, interruption)
         except Stopped:
             raise Interrupted(found) from None
-        priced = pricing.again(found, source, progress, interruption)
         task = _task(settings, progress)
         store = stack.enter_context(_store(found, create=False))
         _refuse_fewer(store, found.settings.trials, settings.trials)
@@ -267,6 +267,7 @@ def _resolved(settings: SearchSettings, task: "Task", target_ms: float) -> Searc
             "storage": storage,
             "start": starting.absolute(settings.start),
             "latency_model": search_model.absolute(settings.latency_model),
+            "device": devices.absolute(settings.device),
             "data": task.data.source,
             "data_root": task.data.root,
             "target_latency": target_ms,

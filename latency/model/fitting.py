@@ -17,6 +17,7 @@ from latency.model import block_table, composition, cross_validation
 from latency.model.block_table import Floats, Seen
 from latency.model.composition import Composition
 from latency.model.cross_validation import FEWEST
+from latency.model.drawing import distinct
 from latency.model.model import LatencyModel, Misses, Scope
 from latency.runtimes.runtime import Piece
 from search_spaces.blocks import BlockGraph
@@ -47,11 +48,16 @@ def fit(
 ) -> Fitted:
     """Measure random networks of a space and their blocks together, and fit a model to them.
 
+    All of them are different ones: a network whose twin was learnt from would flatter the model.
     ``seed`` draws the networks, weights and inputs. Raises LatencyError for fewer than nine
-    samples, and what the bench raises.
+    samples, or more than the space has networks, and what the bench raises.
     """
-    rng = np.random.default_rng(seed)
-    graphs = [space.blocks(space.sample(rng), image, classes) for _ in range(samples + MORE)]
+    drawn = distinct(space, samples + MORE, np.random.default_rng(seed))
+    if len(drawn) < samples:
+        raise LatencyError(
+            f"space {space.name} has hardly more than {len(drawn)} networks: sample fewer"
+        )
+    graphs = [space.blocks(each, image, classes) for each in drawn]
     scope = Scope(space.name, image, classes)
     return fit_to(bench, graphs[:samples], graphs[samples:], scope, seed, say)
 

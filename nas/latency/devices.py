@@ -110,6 +110,11 @@ def is_file(device: str) -> bool:
     return device.endswith((".yaml", ".yml"))
 
 
+def absolute(device: str) -> str:
+    """Return what names the same device from any folder."""
+    return str(Path(device).absolute()) if is_file(device) else device
+
+
 def open_file(path: str) -> Any:
     """Return the runtime that a device file describes. Raises LatencyError."""
     from latency.remote import open_device

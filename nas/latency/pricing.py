@@ -25,13 +25,14 @@ def guarded(
     interruption: Interruption,
 ) -> "LatencySource":
     """What prices networks: the source alone, or the model with its bench where it is in doubt."""
+    from latency.measuring import Measuring
     from nas.latency.guarded import Guarded
 
+    steps = search_model.Steps(progress.say, interruption.check)
     if model is None:
         assert source is not None, "nothing tells a latency"
-        return source
+        return source.saying(steps) if isinstance(source, Measuring) else source
     bench = None if source is None else search_model.bench_of(source)
-    steps = search_model.Steps(progress.say, interruption.check)
     return Guarded(model, bench, target_ms, progress.say, steps)
 
 
@@ -81,9 +82,9 @@ def again(
     """
     model = search_model.read(run.path)
     if model is None:
-        if changed := _changed(run.latency.get("conditions") or {}, source.conditions()):
+        if changed := _changed(run.latency.get("conditions") or {}, source):
             progress.say(f"warning: latencies will not compare to those before: {changed}")
-        return source
+        return guarded(None, source, run.target_ms, progress, interruption)
     changed = search_model.elsewhere(model, source)
     if changed:
         progress.say(
@@ -95,17 +96,13 @@ def again(
     return priced
 
 
-def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What differs of all that a measured latency depends on most; empty for a simulated one."""
-    facts = []
-    for name in ("cpu", "torch", "threads"):
-        old, new = (
-            (conditions.get("host") or {}).get(name) if name == "cpu" else conditions.get(name)
-            for conditions in (before, now)
-        )
-        if before and old != new:
-            facts.append(f"{name} was {old}, is {new}")
-    return ", ".join(facts)
+def _changed(before: Mapping[str, Any], source: "LatencySource") -> str:
+    """In words, how the device is not the one that was measured on; empty if it is."""
+    from latency.fingerprint import shared_differences
+
+    bench = search_model.bench_of(source)
+    now = source.conditions() if bench is None else bench.fingerprint()
+    return ", ".join(shared_differences(before, now))
 
 
 def measure_front(

@@ -207,7 +207,9 @@ class Steps:
         self._check()
         if what != self._what:
             self._what, self._start = what, self._clock()
+            self._said = self._start  # what is over soon is worth no line
         if done and self._clock() - self._said >= EVERY_S:
             self._said = self._clock()
             left = (self._said - self._start) / done * (of - done)
-            self._say(f"{what} {done}/{of}, {spoken(left)} left")
+            end = f", {spoken(left)} left" if done < of else ", until they agree" * (done > of)
+            self._say(f"{what} {done}/{of}{end}")

@@ -15,12 +15,8 @@ if TYPE_CHECKING:
     from latency.bench import Bench
     from nas.record import TrialRecord
     from nas.run import Run
-    from search_spaces.architecture import Architecture
     from search_spaces.blocks import BlockGraph, Image
     from search_spaces.space import SearchSpace
-
-_DRAWS = 100
-"""Draws in a row that may repeat a known network before a space is taken for exhausted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,20 +58,16 @@ def random_subjects(
 ) -> list[Subject]:
     """Return different random networks of a space. Raises UserError where there are too few.
 
-    They are others than those that a fit draws with the same seed.
+    Not those that a fit draws with the same seed, but for chance: a small space has few others.
     """
-    rng = np.random.default_rng(derived_seed(seed, "verify"))
-    drawn: dict[str, Architecture] = {}
-    repeated = 0
-    while len(drawn) < count:
-        architecture = space.sample(rng)
-        repeated = repeated + 1 if architecture.key in drawn else 0
-        drawn[architecture.key] = architecture
-        if repeated > _DRAWS:
-            raise UserError(
-                f"space {space.name} has hardly more than {len(drawn)} networks: ask for fewer"
-            )
-    return [Subject(key, space.blocks(each, image, classes)) for key, each in drawn.items()]
+    from latency.model.drawing import distinct
+
+    drawn = distinct(space, count, np.random.default_rng(derived_seed(seed, "verify")))
+    if len(drawn) < count:
+        raise UserError(
+            f"space {space.name} has hardly more than {len(drawn)} networks: ask for fewer"
+        )
+    return [Subject(each.key, space.blocks(each, image, classes)) for each in drawn]
 
 
 def front_subjects(run: "Run") -> tuple[list[Subject], Recorded]:
@@ -99,12 +91,9 @@ def front_subjects(run: "Run") -> tuple[list[Subject], Recorded]:
 
 def refuse_other_device(run: "Run", bench: "Bench") -> None:
     """Raise UserError, naming the difference, where a run's latencies are of another device."""
-    from latency.fingerprint import differences
+    from latency.fingerprint import shared_differences
 
-    known, now = run.latency.get("conditions", {}), bench.fingerprint()
-    shared = [name for name in now if name in known]
-    old, new = ({name: facts[name] for name in shared} for facts in (known, now))
-    if found := differences(old, new):
+    if found := shared_differences(run.latency.get("conditions", {}), bench.fingerprint()):
         raise UserError(f"run {run.name!r} is priced for another device: {'; '.join(found)}")
 
 

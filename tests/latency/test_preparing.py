@@ -49,6 +49,10 @@ def test_blocks_of_a_runtime_run_in_turn(network: BlockGraph, alone: bool) -> No
     count = len(every([network], lambda key: False)) if alone else sum(ready.parts)
     assert len(runtime.prepared) == count  # alike ones have weights of their own where that is felt
     assert len(ready.run(1)) == ready.parts[0]
+    runtime.time.passes.clear()
+    assert len(ready.run(len(ready.parts))) == sum(ready.parts)
+    assert len(set(runtime.time.passes)) == count
+    assert len(runtime.time.passes) == count * (2 if alone else 1)  # one of the two warms up
     (taken,) = ready.visit(Visit(0, 1))
     assert len(taken) == sum(ready.parts)
     ready.close()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from latency.macs import MacsLatency
+from latency.source import LatencySource
 from nas import plugins
 from nas.executors.protocol import Done
 from nas.interruption import Interruption
@@ -38,6 +39,7 @@ def loop_of(
     interruption: Interruption | None = None,
     progress: Silent | None = None,
     now: Callable[[], float] = time.time,
+    source: LatencySource | None = None,
 ) -> Loop:
     """A driver of the run as it is after a start or a restart."""
     settings = run.settings
@@ -45,7 +47,7 @@ def loop_of(
     sampler = plugins.controller(settings.controller, space=run.space(), seed=settings.seed)
     task = Task(settings.data_spec(), settings.recipe(IMAGE, 60), IMAGE, CLASSES)
     return Loop(
-        run, task, store, sampler, MacsLatency(), interruption or Interruption(),
+        run, task, store, sampler, source or MacsLatency(), interruption or Interruption(),
         progress or Silent(), clock, now,
     )  # fmt: skip
 

@@ -87,6 +87,15 @@ def test_a_device_file_that_is_wrong_is_a_row_all_the_same(tmp_path: Path) -> No
     assert "\n" not in row.state
 
 
+def test_a_device_file_is_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert devices.absolute("phone.yaml") == str(tmp_path / "phone.yaml")
+    for other in ("cpu", "cuda:1", "ray:pi5"):
+        assert devices.absolute(other) == other
+
+
 def test_sources_and_benches_are_made_by_device(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,7 +142,10 @@ def test_a_long_measurement_says_how_much_is_left() -> None:
     assert len(checks) == 12
     assert 2 < len(said) < 12
     assert said[0].startswith("rounds ")
-    assert said[-1].endswith(" s left")
+    assert said[0].endswith(" s left")
+    for done in range(13, 20):
+        steps("rounds", done, 12)
+    assert said[-1].endswith("/12, until they agree")
 
 
 def test_a_kept_model_serves_later_searches_of_the_same_kind_alone(
@@ -385,6 +388,35 @@ def test_what_was_recorded_without_an_interval_weighs_the_latency_itself() -> No
     assert back.facts() == bounded.facts()
     with pytest.raises(ValueError, match="bounds for 4 exits"):
         replace(plain, exit_high_ms=(1.0,))
+
+
+def test_a_search_that_measures_says_how_far_it_is_and_hears_that_it_is_to_stop(
+    tmp_path: Path, bench: Lawful, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from nas.interruption import Stopped
+
+    told: list[str] = []
+
+    def step(self: Any, what: str, done: int, of: int) -> None:
+        told.append(what)
+        if told.count("rounds") == 30:
+            raise Stopped
+
+    monkeypatch.setattr(search_model.Steps, "__call__", step)
+    run = searched(tmp_path / "out", latency_model="none", trials=100)
+    assert 0 < len([each for each in run.records() if each.state == "complete"]) < 100
+
+
+def test_another_device_on_resume_is_said_once(tmp_path: Path, bench: Lawful) -> None:
+    heard = Heard()
+    run = searched(tmp_path / "out", latency_model="none", trials=1)
+    searches.resume(run.path, 2, progress=heard)
+    assert not [line for line in heard.lines if "warning" in line]
+    run.latency["conditions"]["host"]["kernel"] = "6.5.4"
+    (run.path / "latency.json").write_text(json.dumps(run.latency))
+    searches.resume(run.path, 3, progress=heard)
+    (line,) = [line for line in heard.lines if "warning" in line]
+    assert "host kernel was 6.5.4, is " in line
 
 
 def test_a_search_stopped_while_it_fits_leaves_nothing(

@@ -7,6 +7,7 @@ import pytest
 
 from latency.bench import DeviceLost
 from latency.macs import MacsLatency
+from latency.source import PerExit
 from nas import frame, pareto, plugins
 from nas.errors import UserError
 from nas.interruption import Interruption, Stopped
@@ -17,6 +18,7 @@ from nas.run import Run
 from nas.searches import Interrupted, search
 from nas.store import ASKED_AFTER, TOLD, read
 from nas.target import from_random
+from search_spaces.blocks import BlockGraph
 from tests.nas.small_msd import SMALL, WHERE
 from tests.nas.table_search import (  # noqa: F401
     CLASSES,
@@ -177,6 +179,25 @@ def test_asked_to_stop_it_keeps_what_is_finished(tmp_path: Path) -> None:
     loop_of(run).go(Table())
     assert {record.state for record in run.records()} == {"complete"}
     assert len(run.records()) == 10
+
+
+def test_stopped_while_a_network_is_timed_it_keeps_what_is_finished(tmp_path: Path) -> None:
+    run, interruption = made_run(tmp_path, trials=6, controller="random"), Interruption()
+    asked = []
+
+    class StoppedWhileTiming(MacsLatency):
+        def estimate(self, graph: BlockGraph, seed: int = 0) -> PerExit:
+            asked.append(graph)
+            if len(asked) == 4:
+                interruption.requested = True
+                raise Stopped
+            return super().estimate(graph, seed)
+
+    loop_of(run, interruption=interruption, source=StoppedWhileTiming()).go(Table())
+    assert [record.state for record in run.records()] == ["complete"] * 3 + ["running"]
+    loop_of(run).go(Table())
+    assert {record.state for record in run.records()} == {"complete"}
+    assert len(run.records()) == 6
 
 
 def test_the_front_keeps_its_weights_and_others_none(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from nas.finite import finite
 
 if TYPE_CHECKING:
     from latency.bench import Batch, Bench, Say
+    from latency.protocol import Protocol
     from search_spaces.blocks import BlockGraph
 
 APART_S = 0.5
@@ -92,9 +93,10 @@ def measure(
         found: dict[str, Any] = {"device": bench.device, "runtime": bench.name}
         found["fingerprint"] = fingerprint
         if taken is None:
-            found |= _in_turns(bench, asked, rounds, seed, say)
+            found |= _in_turns(bench, asked, _protocol(bench, rounds), seed, say)
         else:
-            found["networks"] = mixed.measure(bench, asked, taken, seed, rounds, say)
+            protocol = _protocol(bench, rounds or mixed.rounds(bench))
+            found["networks"] = mixed.measure(bench, asked, taken, seed, protocol, say)
     if as_json:
         show_json(finite(found))
     elif taken is None:
@@ -104,14 +106,16 @@ def measure(
         mixed.show(found["networks"])
 
 
+def _protocol(bench: "Bench", rounds: int | None) -> "Protocol":
+    protocol = replace(bench.protocol, apart_s=max(APART_S, bench.protocol.apart_s))
+    return protocol if rounds is None else replace(protocol, rounds=rounds, most_rounds=rounds)
+
+
 def _in_turns(
-    bench: "Bench", asked: Sequence["Asked"], rounds: int | None, seed: int, say: "Say"
+    bench: "Bench", asked: Sequence["Asked"], protocol: "Protocol", seed: int, say: "Say"
 ) -> dict[str, Any]:
     from latency.runtimes.runtime import Piece
 
-    protocol = replace(bench.protocol, apart_s=max(APART_S, bench.protocol.apart_s))
-    if rounds is not None:
-        protocol = replace(protocol, rounds=rounds, most_rounds=rounds)
     batch = bench.measure([Piece.network(each.graph) for each in asked], seed, protocol, say)
     return {
         "networks": [_network(each, index, batch) for index, each in enumerate(asked)],

@@ -1,7 +1,6 @@
 """``nas latency measure --shares``: early exits as they are in use, leaving now here, now there."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from nas.cli.latency.words import shape, show_busy
@@ -10,6 +9,7 @@ from nas.errors import UserError
 
 if TYPE_CHECKING:
     from latency.bench import Bench, Say
+    from latency.protocol import Protocol
     from nas.cli.latency.measure import Asked
 
 
@@ -30,20 +30,24 @@ def read(text: str, asked: Sequence["Asked"]) -> tuple[float, ...]:
     return shares
 
 
+def rounds(bench: "Bench") -> int:
+    """Return how many rounds mixed orders get on a bench, unless asked otherwise."""
+    from latency.exit_profile import ROUNDS
+
+    return max(ROUNDS, bench.protocol.most_rounds)
+
+
 def measure(
     bench: "Bench",
     asked: Sequence["Asked"],
     shares: Sequence[float],
     seed: int,
-    rounds: int | None,
+    protocol: "Protocol",
     say: "Say",
 ) -> list[dict[str, Any]]:
     """Measure each network by itself; return the facts of each as JSON values."""
     from latency import exit_profile
 
-    protocol = None
-    if rounds is not None:
-        protocol = replace(bench.protocol, rounds=rounds, most_rounds=rounds)
     found = []
     for each in asked:
         profile = exit_profile.measure(
