@@ -27,24 +27,25 @@ Array = npt.NDArray[Any]
 def model(recording: Recording, outputs: Sequence[str] | None = None) -> onnx.ModelProto:
     """Return the graph of a stage.
 
-    ``outputs``: the names under which it gives its answers; those recorded if None. Raises
-    LatencyError for a module that has no ONNX operator here.
+    ``outputs``: the names under which it gives its answers; those recorded if None. One that comes
+    twice, as an exit does that later stages read, is given once. Raises LatencyError for a module
+    that has no ONNX operator here.
     """
     graph = _Graph()
     for call in recording.calls:
         graph.call(call)
     given = {name for name, _ in recording.inputs}
-    names = list(outputs or (name for name, _ in recording.outputs))
-    for name, (inner, _) in zip(names, recording.outputs, strict=True):
+    names = outputs or tuple(name for name, _ in recording.outputs)
+    answers = dict(zip(names, recording.outputs, strict=True))
+    for name, (inner, _) in answers.items():
         if name != inner and name not in given:
             graph.add("Identity", (inner,), name)
-    shapes = zip(names, (shape for _, shape in recording.outputs), strict=True)
     return helper.make_model(
         helper.make_graph(
             graph.nodes,
             "stage",
             [_declared(name, shape) for name, shape in recording.inputs],
-            [_declared(name, shape) for name, shape in shapes],
+            [_declared(name, shape) for name, (_, shape) in answers.items()],
             graph.constants,
         ),
         opset_imports=[helper.make_opsetid("", OPSET)],

@@ -26,11 +26,11 @@ def stage_models(
     state = dict(given)
     for stage in stages:
         inputs = {name: state[name] for name in stage.stage.inputs}
-        outputs = list(dict.fromkeys((stage.stage.exit, *stage.stage.outputs)))
+        outputs = (stage.stage.exit, *stage.stage.outputs)
         recorded, answers = recording.record(stage, inputs)
-        state = dict(zip((stage.stage.exit, *stage.stage.outputs), answers, strict=True))
-        model = onnx_graph.model(recorded, (stage.stage.exit, *stage.stage.outputs))
-        yield model.SerializeToString(), (list(inputs), outputs)
+        state = dict(zip(outputs, answers, strict=True))
+        model = onnx_graph.model(recorded, outputs)
+        yield model.SerializeToString(), (list(inputs), list(state))
 
 
 def write_stages(piece: Piece, seed: int, folder: Path) -> list[Path]:

@@ -28,16 +28,18 @@ def model(recording: Recording, outputs: Sequence[str] | None = None) -> bytes:
     """Return the TFLite file of a stage.
 
     Its inputs and outputs have names and come in the order of the recording. ``outputs``: the names
-    under which it gives its answers; those recorded if None. Raises LatencyError for a module that
-    has no TFLite operator here.
+    under which it gives its answers; those recorded if None. One that comes twice, as an exit does
+    that later stages read, is given once. Raises LatencyError for a module that has no TFLite
+    operator here.
     """
     graph = _Graph(recording)
     given = dict(graph.values)
     for step in fold(recording):
         graph.step(step)
-    names = list(outputs or (name for name, _ in recording.outputs))
+    names = outputs or tuple(name for name, _ in recording.outputs)
+    given_out = dict(zip(names, recording.outputs, strict=True))
     answers: dict[str, int] = {}
-    for name, (inner, shape) in zip(names, recording.outputs, strict=True):
+    for name, (inner, shape) in given_out.items():
         number = graph.values[inner]
         if number in answers.values() or (inner in given and inner != name):
             size = graph.ints(laid_out(shape))

@@ -155,7 +155,8 @@ def _files(piece: Piece, seed: int) -> tuple[tuple[StageFile, ...], dict[str, Ar
     for stage in built.stages:
         inputs, outputs = stage.stage.inputs, (stage.stage.exit, *stage.stage.outputs)
         calls, answers = recording.record(stage, {name: values[name] for name in inputs})
-        files.append(StageFile(tflite_graph.model(calls, outputs), inputs, outputs))
+        written = tflite_graph.model(calls, outputs)
+        files.append(StageFile(written, inputs, tuple(dict.fromkeys(outputs))))
         values = dict(zip(outputs, answers, strict=True))
     first = {name: tflite_graph.to_layout(tensor) for name, tensor in built.given.items()}
     return tuple(files), first

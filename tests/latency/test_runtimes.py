@@ -15,7 +15,8 @@ from latency.errors import LatencyError
 from latency.protocol import Protocol, Visit
 from latency.runtimes import preparing
 from latency.runtimes.runtime import Piece, Prepared, Runtime
-from search_spaces.blocks import BlockGraph, Norm
+from search_spaces.blocks import IMAGE, BlockGraph, Node, Norm
+from search_spaces.conv_norm import ConvNorm
 from tests.latency import available
 from tests.latency.conftest import Conv, Join
 
@@ -86,6 +87,11 @@ class TestEveryPreparedWork:
         assert ready.parts == tuple(len(stage.nodes) for stage in graph.stages())
         check(ready.run(3), sum(ready.parts))
         check(ready.visit(Visit(1, 1), 2)[0], sum(ready.parts[:2]))
+
+    def test_later_stages_may_read_an_exit(self, prepare: Prepare) -> None:
+        nodes = (Node("a", ConvNorm(3, 8, 3), (IMAGE,)), Node("b", ConvNorm(8, 8, 3), ("a",)))
+        work = prepare(Piece.network(BlockGraph((3, 8, 8), 8, nodes, ("a", "b"))))
+        assert len(work.run(2)) == sum(work.parts)
 
     def test_passes_leave_in_an_order(self, prepare: Prepare, graph: BlockGraph) -> None:
         ready, whole = prepare(Piece.network(graph, order=(2, 1, 3))), Piece.network(graph)
