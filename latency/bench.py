@@ -19,7 +19,7 @@ from latency.fingerprint import Fingerprint
 from latency.lane import Lane, Passage
 from latency.protocol import Protocol as MeasuringProtocol
 from latency.protocol import summarise
-from latency.runtimes import preparing
+from latency.runtimes import copies, preparing
 from latency.runtimes.runtime import Observable, Piece, Prepared, Rearranging, Runtime
 from latency.source import PerExit
 from search_spaces.blocks import BlockGraph, Norm
@@ -135,7 +135,7 @@ class LocalBench:
         protocol, start = protocol or self.protocol, time.monotonic()
         before, state = host.load_average(), self._state()
         quiet = self.lane.measuring() if self.runtime.shares_host else nullcontext()
-        with self._prepared(pieces, seed, say) as (items, watch), quiet as passage:
+        with self._prepared(pieces, seed, protocol.copies, say) as (items, watch), quiet as passage:
             switched = _switches()
             taken = campaign.run(
                 items,
@@ -170,12 +170,13 @@ class LocalBench:
 
     @contextmanager
     def _prepared(
-        self, pieces: Sequence[Piece], seed: int, say: Say
+        self, pieces: Sequence[Piece], seed: int, count: int, say: Say
     ) -> Iterator[tuple[list[Prepared], Prepared]]:
         ready: list[Prepared] = []
         with ExitStack() as stack:
             for piece in (canary.piece(), *pieces):
-                ready.append(preparing.prepare(self.runtime, piece, seed))
+                make = partial(preparing.prepare, self.runtime, piece, seed)
+                ready.append(copies.prepared(make, count))
                 stack.callback(ready[-1].close)
                 say("preparing", len(ready) - 1, len(pieces))
             yield ready[1:], ready[0]

@@ -45,7 +45,9 @@ class Protocol:
     and of odd rounds differ by no more than ``tolerance`` (relative), at the latest after
     ``most_rounds``. All items get the same number: the lowest of more samples is lower. Rounds
     begin at least ``apart_s`` seconds after one another: what slows a machine for seconds must not
-    cover them all.
+    cover them all. Every item is prepared ``copies`` times, and rounds take turns with them: where
+    in memory it comes to lie is chance, of which the luckiest counts. Of an even number of copies
+    even and odd rounds have different ones.
     """
 
     rounds: int = 12
@@ -56,6 +58,7 @@ class Protocol:
     tolerance: float = 0.02
     most_rounds: int = 12
     apart_s: float = 0.0
+    copies: int = 1
 
     def visit(self, pass_ms: float) -> Visit:
         """Return the passes of one visit to an item whose pass takes ``pass_ms``."""

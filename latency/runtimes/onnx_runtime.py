@@ -25,7 +25,7 @@ class OnnxRuntime:
     """
 
     name = "onnxruntime"
-    protocol = Protocol(warm_up=5, repeats=8, visit_ms=60.0, most_rounds=40, apart_s=0.1)
+    protocol = Protocol(warm_up=5, repeats=8, most_rounds=40, apart_s=0.1, copies=4)
     shares_host = True
 
     def __init__(self, device: str = "cpu", batch: int = 1) -> None:
