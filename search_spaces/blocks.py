@@ -130,6 +130,16 @@ class BlockGraph:
         """Return the nodes of each stage: for sums over them, without what goes in and out."""
         return self._by_stage(self._needs()[0])
 
+    def lazy_nodes_and_state(self) -> tuple[tuple[tuple[Node, ...], ...], list[int]]:
+        """Return the nodes of each stage, and how many tensors it hands on to later ones."""
+        first, last = self._needs()
+        first[IMAGE] = 0
+        handed_on = [0] * len(self.exits)
+        for name, until in last.items():
+            for index in range(first[name], until):
+                handed_on[index] += 1
+        return self._by_stage(first), handed_on
+
     def _by_stage(self, first: Mapping[str, int]) -> tuple[tuple[Node, ...], ...]:
         stages: list[list[Node]] = [[] for _ in self.exits]
         for node in self.nodes:

@@ -204,7 +204,8 @@ class LatencyModel:
         shapes: dict[str, Shape] = {IMAGE: graph.image}
         prices = self._prices
         block_ms, guesses, counts = [], [], []
-        for nodes in graph.lazy_nodes():
+        stages, handed_on = graph.lazy_nodes_and_state()
+        for nodes in stages:
             ms = guessed = 0.0
             own: set[str] = set()
             for node in nodes:
@@ -221,7 +222,7 @@ class LatencyModel:
             block_ms.append(ms)
             guesses.append(guessed)
             counts.append(len(nodes))
-        return Sums(block_ms, guesses, counts)
+        return Sums(block_ms, guesses, counts, handed_on)
 
     def _price_all(self, graphs: Iterable[BlockGraph]) -> None:
         """Price the blocks of networks together: one guess of many costs as much as of one."""

@@ -1,4 +1,4 @@
-"""How blocks make up a network: the three numbers, and what networks tell of their own errors."""
+"""How blocks make up a network: the four numbers, and what networks tell of their own errors."""
 
 from itertools import pairwise
 
@@ -15,15 +15,23 @@ from latency.model.cross_validation import Foretold, conformal
 from latency.model.model import Misses
 from search_spaces.residual import Pool
 
-Stages = list[tuple[float, int]]
+Stages = list[tuple[float, int, int]]
 
-stages = st.lists(st.tuples(st.floats(0.01, 100), st.integers(1, 40)), min_size=1, max_size=9)
-numbers = st.builds(Composition, st.floats(0.5, 2.0), st.floats(-0.005, 0.05), st.floats(0.0, 0.5))
+stages = st.lists(
+    st.tuples(st.floats(0.01, 100), st.integers(1, 40), st.integers(0, 5)), min_size=1, max_size=9
+)
+numbers = st.builds(
+    Composition,
+    st.floats(0.5, 2.0),
+    st.floats(-0.005, 0.05),
+    st.floats(0.0, 0.5),
+    st.floats(0.0, 0.01),
+)
 
 
 def sums(network: Stages) -> Sums:
-    ms, blocks = zip(*network, strict=True)
-    return Sums(ms, [0.0] * len(ms), blocks)
+    ms, blocks, handed_on = zip(*network, strict=True)
+    return Sums(ms, [0.0] * len(ms), blocks, handed_on)
 
 
 @given(numbers, stages)
@@ -34,13 +42,23 @@ def test_latency_grows_from_exit_to_exit(law: Composition, network: Stages) -> N
     assert all(one < other for one, other in pairwise(exits))
 
 
-@given(st.floats(0.5, 2.0), st.floats(0.0, 0.02), st.floats(0.0, 0.1), st.integers(0, 99))
-def test_a_law_is_learnt(factor: float, block_ms: float, stage_ms: float, seed: int) -> None:
-    law, rng = Composition(factor, block_ms, stage_ms), np.random.default_rng(seed)
-    drawn = [
-        [(float(rng.uniform(0.1, 10)), int(rng.integers(1, 30))) for _ in range(rng.integers(1, 6))]
-        for _ in range(24)
-    ]
+@given(
+    st.floats(0.5, 2.0),
+    st.floats(0.0, 0.02),
+    st.floats(0.0, 0.1),
+    st.floats(0.0, 0.01),
+    st.integers(0, 99),
+)
+def test_a_law_is_learnt(
+    factor: float, block_ms: float, stage_ms: float, state_ms: float, seed: int
+) -> None:
+    law = Composition(factor, block_ms, stage_ms, state_ms)
+    rng = np.random.default_rng(seed)
+
+    def stage() -> tuple[float, int, int]:
+        return float(rng.uniform(0.1, 10)), int(rng.integers(1, 30)), int(rng.integers(0, 6))
+
+    drawn = [[stage() for _ in range(rng.integers(1, 6))] for _ in range(24)]
     networks = [sums(each) for each in drawn]
     measured = [np.array(law.ms(each)) for each in networks]
     found = composition.learnt(networks[:16], measured[:16])
@@ -49,7 +67,7 @@ def test_a_law_is_learnt(factor: float, block_ms: float, stage_ms: float, seed: 
 
 
 def test_few_networks_stay_near_the_plain_sum() -> None:
-    network = sums([(1.0, 5), (2.0, 5)])
+    network = sums([(1.0, 5, 1), (2.0, 5, 0)])
     found = composition.learnt([network], [np.array([1.1, 3.3])])
     assert found.factor == pytest.approx(1.1, rel=0.02)
     assert found.ms(network) == pytest.approx([1.1, 3.3], rel=0.02)

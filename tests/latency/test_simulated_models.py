@@ -12,6 +12,7 @@ from latency.model.extending import drift_of, extend
 from latency.model.fitting import fit
 from latency.model.model import LatencyModel
 from latency.model.verification import verify
+from latency.protocol import Protocol
 from search_spaces.blocks import BlockGraph
 from search_spaces.msd import MSD
 from tests.latency.simulated import Disturbed, Law, Simulated
@@ -150,7 +151,9 @@ def no_layouts(key: BlockKey) -> bool:
 
 def test_few_pieces_are_no_drift(fresh: list[BlockGraph]) -> None:
     restless = Disturbed(noise=0.02, slow=0.5, preemptions=50)
-    device = Simulated(Law(), restless, seed=2)
+    longest_s = restless.stretch_ms[1] / 1000
+    apart = Protocol(apart_s=longest_s / 8)  # rounds outlast a slow stretch, however few the pieces
+    device = Simulated(Law(), restless, seed=2, protocol=apart)
     model = fit(device.bench(), MSD, IMAGE, 10, samples=9, seed=0).model
     for graph in fresh[:3]:
         few = device.bench().measure(block_table.pieces([graph]), 1)

@@ -79,6 +79,16 @@ def test_json_round_trip(space: SearchSpace) -> None:
         assert not architecture.widened
 
 
+@over_spaces
+def test_the_short_view_of_stages_is_that_of_the_stages(space: SearchSpace) -> None:
+    for architecture in (*sampled(space, 20), *space.published.values()):
+        graph = space.blocks(architecture, IMAGE, CLASSES)
+        stages = graph.stages()
+        nodes = tuple(stage.nodes for stage in stages)
+        assert graph.lazy_nodes() == nodes
+        assert graph.lazy_nodes_and_state() == (nodes, [len(stage.outputs) for stage in stages])
+
+
 def facts(space: SearchSpace, architecture: Any) -> Any:
     """Return operators with shapes, how the blocks connect, parameters, and what training adds."""
     graph = space.blocks(architecture, IMAGE, CLASSES)
