@@ -96,6 +96,11 @@ class ExitProfile:
         return {**asdict(self), "exits": exits, "optimism": self.optimism}
 
 
+def usual(protocol: Protocol) -> Protocol:
+    """Return a runtime's protocol with as many rounds as mixed orders get."""
+    return replace(protocol, most_rounds=max(ROUNDS, protocol.most_rounds))
+
+
 def measure(
     bench: Bench,
     graph: BlockGraph,
@@ -113,7 +118,7 @@ def measure(
     """
     shares = checked(shares, len(graph.exits))
     if protocol is None:
-        protocol = replace(bench.protocol, most_rounds=max(ROUNDS, bench.protocol.most_rounds))
+        protocol = usual(bench.protocol)
     rounds = protocol.most_rounds
     if passes < 1 or rounds < 2:
         raise LatencyError(f"{passes} passes in {rounds} rounds: at least 1 and 2 are needed")

@@ -1,8 +1,8 @@
 """The same work prepared several times: where in memory it comes to lie is chance.
 
-Which cache lines tensors share and which pages they begin in makes a network up to 15 % slower in
-one process, or one preparation, than in the next (Mytkowicz et al., ASPLOS 2009, on such chance).
-No number of rounds removes that from work that is prepared once.
+Which cache lines tensors share and which pages they begin in makes a network slower in one process,
+or one preparation, than in the next (Mytkowicz et al., ASPLOS 2009, on such chance). No number of
+rounds removes that from work that is prepared once.
 """
 
 from collections.abc import Callable, Sequence

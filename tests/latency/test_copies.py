@@ -14,9 +14,8 @@ from tests.latency.faked import FakeRuntime, FakeTime, FakeWork
 
 
 def test_rounds_take_turns_and_the_luckiest_copy_counts() -> None:
-    time, ready = FakeTime(), [FakeWork(str(ms), FakeTime(), [(ms,)]) for ms in (1.3, 1.0, 1.2)]
-    for each in ready:
-        each.time = time
+    time = FakeTime()
+    ready = [FakeWork(str(ms), time, [(ms,)]) for ms in (1.3, 1.0, 1.2)]
     made = iter(ready)
     item = copies.prepared(lambda: next(made), 3)
     protocol = Protocol(rounds=6, warm_up=1, repeats=1)

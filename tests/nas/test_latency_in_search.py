@@ -407,16 +407,17 @@ def test_a_search_that_measures_says_how_far_it_is_and_hears_that_it_is_to_stop(
     assert 0 < len([each for each in run.records() if each.state == "complete"]) < 100
 
 
-def test_another_device_on_resume_is_said_once(tmp_path: Path, bench: Lawful) -> None:
+@pytest.mark.parametrize("fact", ["cpu", "kernel"])
+def test_another_device_on_resume_is_said_once(tmp_path: Path, bench: Lawful, fact: str) -> None:
     heard = Heard()
     run = searched(tmp_path / "out", latency_model="none", trials=1)
     searches.resume(run.path, 2, progress=heard)
     assert not [line for line in heard.lines if "warning" in line]
-    run.latency["conditions"]["host"]["kernel"] = "6.5.4"
+    run.latency["conditions"]["host"][fact] = "Abacus 3000"
     (run.path / "latency.json").write_text(json.dumps(run.latency))
     searches.resume(run.path, 3, progress=heard)
     (line,) = [line for line in heard.lines if "warning" in line]
-    assert "host kernel was 6.5.4, is " in line
+    assert f"host {fact} was Abacus 3000, is " in line
 
 
 def test_a_search_stopped_while_it_fits_leaves_nothing(

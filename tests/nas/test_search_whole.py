@@ -17,7 +17,6 @@ from nas.progress import spoken
 from nas.run import Run, open_run
 from search_spaces.errors import SpaceError
 from tests.nas.small_msd import WHERE
-from tests.nas.table_search import Heard
 from tests.nas.test_search_loop import CONTROLLERS, sequence
 
 QUICK = {
@@ -181,21 +180,6 @@ def test_a_run_of_another_version_of_its_space_is_refused(
         searches.resume(run.path, 2)
     with pytest.raises(SpaceError, match="version 77"):
         run.records()
-
-
-@pytest.mark.slow
-def test_another_processor_on_resume_is_said_once(tmp_path: Path) -> None:
-    import json
-
-    run = searched(tmp_path, trials=1, controller="random", runtime="torch")
-    heard = Heard()
-    searches.resume(run.path, 2, progress=heard)
-    assert not [line for line in heard.lines if "warning" in line]
-    run.latency["conditions"]["host"]["cpu"] = "Abacus 3000"
-    (run.path / "latency.json").write_text(json.dumps(run.latency))
-    searches.resume(run.path, 3, progress=heard)
-    (line,) = [line for line in heard.lines if "warning" in line]
-    assert "cpu was Abacus 3000, is " in line
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,7 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """Measure every exit of networks, several of them in turns, with the noise of each figure."""
+    from latency import exit_profile
     from nas.latency import model_files as models
 
     if image is not None:
@@ -93,9 +94,9 @@ def measure(
         found: dict[str, Any] = {"device": bench.device, "runtime": bench.name}
         found["fingerprint"] = fingerprint
         if taken is None:
-            found |= _in_turns(bench, asked, _protocol(bench, rounds), seed, say)
+            found |= _in_turns(bench, asked, _protocol(bench.protocol, rounds), seed, say)
         else:
-            protocol = _protocol(bench, rounds or mixed.rounds(bench))
+            protocol = _protocol(exit_profile.usual(bench.protocol), rounds)
             found["networks"] = mixed.measure(bench, asked, taken, seed, protocol, say)
     if as_json:
         show_json(finite(found))
@@ -106,8 +107,8 @@ def measure(
         mixed.show(found["networks"])
 
 
-def _protocol(bench: "Bench", rounds: int | None) -> "Protocol":
-    protocol = replace(bench.protocol, apart_s=max(APART_S, bench.protocol.apart_s))
+def _protocol(usual: "Protocol", rounds: int | None) -> "Protocol":
+    protocol = replace(usual, apart_s=max(APART_S, usual.apart_s))
     return protocol if rounds is None else replace(protocol, rounds=rounds, most_rounds=rounds)
 
 

@@ -30,13 +30,6 @@ def read(text: str, asked: Sequence["Asked"]) -> tuple[float, ...]:
     return shares
 
 
-def rounds(bench: "Bench") -> int:
-    """Return how many rounds mixed orders get on a bench, unless asked otherwise."""
-    from latency.exit_profile import ROUNDS
-
-    return max(ROUNDS, bench.protocol.most_rounds)
-
-
 def measure(
     bench: "Bench",
     asked: Sequence["Asked"],
