@@ -122,6 +122,29 @@ def session_options() -> Any:
     return options
 
 
+def options_of_one_of_many() -> Any:
+    """Return options of a session that stands between others, of a graph that is optimised already.
+
+    They take memory from one arena, as the nodes of one graph do.
+    """
+    import onnxruntime
+
+    _make_arena()
+    options = session_options()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.add_session_config_entry("session.use_env_allocators", "1")
+    return options
+
+
+@lru_cache(maxsize=1)
+def _make_arena() -> None:
+    """Make the arena of this process."""
+    import onnxruntime as ort
+
+    kind, place = ort.OrtAllocatorType.ORT_ARENA_ALLOCATOR, ort.OrtMemType.DEFAULT
+    ort.create_and_register_allocator(ort.OrtMemoryInfo("Cpu", kind, 0, place), None)
+
+
 def _freed(graph: Any, name: str, shape: tuple[int, ...]) -> tuple[str, tuple[int, ...]]:
     """Cut the stand-in of an input off, if it has one; return name and shape of what is read."""
     stand_in = next((n for n in graph.node if n.name.startswith(_stand_in(name))), None)

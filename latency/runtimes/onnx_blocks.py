@@ -3,40 +3,44 @@
 There a block reads what the block before has just written, in the layout in which it was written,
 and neither copies its input nor allocates its output: that is done once a stage, and would weigh
 more than many a block. So each block is a session in the layouts of its place, bound to the tensors
-of its neighbours.
+of its neighbours. Memory that a block has done with is used by the next one, so that a network in
+one piece stays in near caches: so all blocks share one arena, and tensors that nobody will read
+again are written over.
 """
 
 import time
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from latency.blocks import BlockKey, layouts, traced
 from latency.graphs import onnx_layout, recording
 from latency.graphs.onnx_layout import OwnLayout
 from latency.runtimes.building import build
-from latency.runtimes.onnx_runtime import session
+from latency.runtimes.memory import Array, Memory, aligned
 from latency.runtimes.runtime import Piece, Prepared
 from search_spaces.blocks import Node, Stage
 
-Array = npt.NDArray[np.float32]
-
-ALIGNMENT = 64
-"""Bytes of a cache line: where ONNX Runtime's own tensors begin."""
+ALIKE = 256
+"""Blocks that are remembered: copies of a network, and networks alike, optimise them once."""
 
 
 class PreparedBlocks(Prepared):
     """A network block by block, or a single block on random inputs in its layouts.
 
-    ``keys``: the blocks in the order of the parts. ``values``: what each node gave last, [batch,
-    ...] in its layout, and the inputs.
+    ``keys``: the blocks in the order of the parts. ``values``: where each node writes, [batch, ...]
+    in its layout, and the inputs; answers of exits and what is handed on stay there.
     """
 
     def __init__(self, piece: Piece, seed: int, batch: int) -> None:
         self._piece, self._seed, self._batch = piece, seed, batch
         self._rng = np.random.default_rng(seed)
         self._shapes = dict(piece.inputs)
+        kept = {name for stage in piece.stages for name in (stage.exit, *stage.outputs)}
+        nodes = [node for stage in piece.stages for node in stage.nodes]
+        self._memory = Memory([node.inputs for node in nodes], kept)
         self.values: dict[str, Array] = {}
         self.keys: list[BlockKey] = []
         own = {name for (name, _), is_own in zip(piece.inputs, piece.own, strict=False) if is_own}
@@ -79,14 +83,15 @@ class PreparedBlocks(Prepared):
             value = self.values[name]
             # A layout that only this block would have: it reads what nobody has written.
             given.append(value if value.shape == shape else self._drawn(shape))
-        block = _Bound(found, given)
+        block = _Bound(found, given, partial(self._memory.take, node.name))
+        self._memory.read(node.inputs)
         self.values[node.name], self._shapes[node.name] = block.answer, traced(key).output
         if found.own:
             own.add(node.name)
         return block
 
     def _drawn(self, shape: tuple[int, ...]) -> Array:
-        value = _aligned(shape)
+        value = aligned(shape)
         value[...] = self._rng.standard_normal(shape, dtype=np.float32)
         return value
 
@@ -98,7 +103,7 @@ class PreparedBlocks(Prepared):
         copies = []
         for name in dict.fromkeys((stage.exit, *stage.outputs)):
             if name in own:
-                value, plain = self.values[name], _aligned((self._batch, *self._shapes[name]))
+                value, plain = self.values[name], aligned((self._batch, *self._shapes[name]))
                 copies.append((plain, value.reshape(-1)[: plain.size].reshape(plain.shape)))
                 self.values[name] = plain
         return copies
@@ -107,11 +112,13 @@ class PreparedBlocks(Prepared):
 class _Bound:
     """A session of one block, with its tensors in place. ``answer``: what it gives."""
 
-    def __init__(self, found: OwnLayout, given: list[Array]) -> None:
-        ready = session(found.content, optimise=False)
+    def __init__(
+        self, found: OwnLayout, given: list[Array], take: Callable[[tuple[int, ...]], Array]
+    ) -> None:
+        ready = onnx_layout.session(found.content, onnx_layout.options_of_one_of_many())
         names = [name for name, _ in found.inputs]
         (answer,) = ready.run(None, dict(zip(names, given, strict=True)))
-        self.answer, self._given = _aligned(answer.shape), given  # nobody else may hold them
+        self.answer, self._given = take(answer.shape), given  # nobody else may hold them
         self._binding = ready.io_binding()
         for name, array in zip(names, given, strict=True):
             self._binding.bind_input(name, *_place(array))
@@ -122,19 +129,13 @@ class _Bound:
         self._session.run_with_iobinding(self._binding)
 
 
+@lru_cache(maxsize=ALIKE)
 def in_own_layout(piece: Piece, seed: int, batch: int) -> OwnLayout:
     """Return a block that is optimised for the layouts of its inputs."""
     built = build(piece, seed, batch)
     recorded, _ = recording.record(built.stages[0], built.given)
     own = piece.own or (False,) * len(piece.inputs)
     return onnx_layout.optimised(recorded, own, batch)
-
-
-def _aligned(shape: tuple[int, ...]) -> Array:
-    size = int(np.prod(shape)) * 4
-    memory = np.zeros(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size].view(np.float32).reshape(shape)
 
 
 def _place(array: Array) -> tuple[Any, ...]:

@@ -5,7 +5,8 @@ answer, and with one thread there is nobody to wait for.
 """
 
 import time
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,9 @@ from latency.errors import LatencyError
 from latency.protocol import Protocol
 from latency.runtimes.building import build
 from latency.runtimes.runtime import Piece, Prepared
+
+if TYPE_CHECKING:
+    from latency.graphs.onnx_stages import Names
 
 Values = dict[str, npt.NDArray[np.float32]]
 
@@ -74,13 +78,9 @@ class PreparedSessions(Prepared):
     """A session for each stage, and the arrays that the first one reads."""
 
     def __init__(self, piece: Piece, seed: int, batch: int) -> None:
-        from latency.graphs.onnx_stages import stage_models
-
-        built = build(piece, seed, batch)
-        self._given: Values = {name: tensor.numpy() for name, tensor in built.given.items()}
-        self._stages = [
-            (session(model), names) for model, names in stage_models(built.stages, built.given)
-        ]
+        given, models = _models(piece, seed, batch)
+        self._given: Values = {name: array.copy() for name, array in given.items()}
+        self._stages = [(session(model), names) for model, names in models]
         self.parts = (1,) * len(self._stages)
 
     def run(self, stages: int) -> list[float]:
@@ -97,16 +97,21 @@ class PreparedSessions(Prepared):
         self._stages.clear()
 
 
-def session(model: bytes, optimise: bool = True) -> Any:
-    """Open a model with one thread that never spins; ``optimise``: what it is not yet.
+@lru_cache(maxsize=1)
+def _models(piece: Piece, seed: int, batch: int) -> "tuple[Values, list[tuple[bytes, Names]]]":
+    """Inputs and stages of a piece; those of the last one are kept for its copies."""
+    from latency.graphs.onnx_stages import stage_models
+
+    built = build(piece, seed, batch)
+    given = {name: tensor.numpy() for name, tensor in built.given.items()}
+    return given, list(stage_models(built.stages, built.given))
+
+
+def session(model: bytes) -> Any:
+    """Open a model with one thread that never spins.
 
     Raises LatencyError where ONNX Runtime refuses it.
     """
-    import onnxruntime
-
     from latency.graphs import onnx_layout
 
-    options = onnx_layout.session_options()
-    if not optimise:
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    return onnx_layout.session(model, options)
+    return onnx_layout.session(model, onnx_layout.session_options())
