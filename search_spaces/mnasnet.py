@@ -10,7 +10,7 @@ off this grid: the domain of ``filters`` holds them, the search does not.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import gcd
 from typing import Any, ClassVar
 
@@ -109,6 +109,7 @@ CONVENTIONS = {
 (timm's MnasNet, torchvision's MobileNetV2)."""
 
 
+@lru_cache(maxsize=10_000)
 def scaled(channels: int, width: float) -> int:
     """Return ``width`` times ``channels`` as the nearest multiple of 8, but never 10 % below.
 
@@ -121,16 +122,27 @@ def scaled(channels: int, width: float) -> int:
     return nearest if nearest >= 0.9 * wanted else nearest + unit
 
 
-def block_layers(chosen: Mapping[str, Any]) -> dict[str, list[Layer]]:
+def block_layers(chosen: Mapping[str, Any]) -> dict[str, tuple[Layer, ...]]:
     """Return the layers of each block by its scope; a block has at least one."""
-    blocks = {}
-    given = scaled(chosen["stem"], chosen["width"])
-    for scope, (_, usual, stride) in zip(SCOPES, MOBILENET_V2, strict=True):
-        out = scaled(chosen[scope + "filters"], chosen["width"])
-        more = max(1, usual + chosen[scope + "layers"]) - 1
-        blocks[scope] = [Layer(given, out, stride), *[Layer(out, out, 1)] * more]
+    filters = tuple([chosen[scope + "filters"] for scope in SCOPES])
+    beyond = tuple([chosen[scope + "layers"] for scope in SCOPES])
+    found = _block_layers(chosen["stem"], chosen["width"], filters, beyond)
+    return dict(zip(SCOPES, found, strict=True))
+
+
+@lru_cache(maxsize=10_000)
+def _block_layers(
+    stem: int, width: float, filters: tuple[int, ...], beyond: tuple[int, ...]
+) -> tuple[tuple[Layer, ...], ...]:
+    """The layers of each block; ``beyond``: how many more than MobileNetV2 has."""
+    blocks = []
+    given = scaled(stem, width)
+    for channels, more, (_, usual, stride) in zip(filters, beyond, MOBILENET_V2, strict=True):
+        out = scaled(channels, width)
+        later = max(1, usual + more) - 1
+        blocks.append((Layer(given, out, stride), *[Layer(out, out, 1)] * later))
         given = out
-    return blocks
+    return tuple(blocks)
 
 
 def layout(chosen: Mapping[str, Any], image: Image, classes: int) -> BlockGraph:

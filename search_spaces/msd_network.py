@@ -108,17 +108,20 @@ class MultiScaleLayout:
         """Return the blocks of the whole network."""
         self._stem()
         layer = count(1)
+        everywhere = self._choice("")
         for block in self.blocks:
+            shared = self._choice(f"block{block}.") or everywhere
             for position in range(1, self.chosen[f"block{block}.layers"] + 1):
-                self._layer(next(layer), self._choice(block, position), position == 1)
+                choice = shared or self._choice(f"block{block}.layer{position}.")
+                self._layer(next(layer), choice, position == 1)
             if block == self.blocks[-1] or self.chosen[f"block{block}.exit"]:
                 self._exit()
         return BlockGraph(self.image, self.classes, tuple(self.nodes), tuple(self.exits))
 
-    def _choice(self, block: int, position: int) -> dict[str, Any]:
-        """Return what a layer of a block has, wherever the space shares it."""
-        scopes = (f"block{block}.", f"block{block}.layer{position}.", "")
-        scope = next(scope for scope in scopes if scope + "op" in self.chosen)
+    def _choice(self, scope: str) -> dict[str, Any]:
+        """Return what layers of a scope have; nothing where the space shares it elsewhere."""
+        if scope + "op" not in self.chosen:
+            return {}
         return {name: self.chosen[scope + name] for name in LAYER_CHOICES}
 
     def _place(self, name: str, spec: BlockSpec, *inputs: str) -> str:
