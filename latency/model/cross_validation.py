@@ -20,6 +20,9 @@ FOLDS = 5
 COVERAGE = 0.9
 LEAST_NOISE = 0.01
 """No device repeats itself better from one campaign to the next, whatever a single one says."""
+HALVES = 2.0
+"""Times as much as a whole campaign is off, its halves differ: two of them, each with half of the
+rounds, and so either reason counts with the root of two."""
 FEWEST = 9
 """Of fewer errors, none is the one that nine in ten do not exceed."""
 UNKNOWN = 1.0
@@ -74,7 +77,7 @@ def misses(
     ``noises``: of the networks' measurements. What an interval is held against is measured with
     the like, and once more.
     """
-    noise = max(conformal(np.nan_to_num(noises)), LEAST_NOISE)
+    noise = max(conformal(np.nan_to_num(noises)) / HALVES, LEAST_NOISE)
     off = [_off(each, exits) for each, exits in zip(known, measured, strict=True)]
     last = float(np.hypot(conformal(np.array([each[-1] for each in off])), noise))
     early = float(np.hypot(conformal(np.array([each.max() for each in off])), noise))
