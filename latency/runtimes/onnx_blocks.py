@@ -3,9 +3,9 @@
 There a block reads what the block before has just written, in the layout in which it was written,
 and neither copies its input nor allocates its output: that is done once a stage, and would weigh
 more than many a block. So each block is a session in the layouts of its place, bound to the tensors
-of its neighbours. Memory that a block has done with is used by the next one, so that a network in
-one piece stays in near caches: so all blocks share one arena, and tensors that nobody will read
-again are written over.
+of its neighbours. And a network in one piece stays in near caches, because a block uses the memory
+that others have done with: all blocks share one arena, and tensors that nobody will read again are
+written over.
 """
 
 import time
