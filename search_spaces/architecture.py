@@ -73,10 +73,13 @@ class Decision:
 
     def option(self, value: Option) -> Option | None:
         """Return the option equal to ``value`` (``True`` is not 1), or None where there is none."""
+        # The very same object first: that is what an architecture hands back.
+        for option in self.options:
+            if option is value:
+                return option
         is_bool = isinstance(value, bool)
         for option in self.options:
-            # The very same object first: that is what an architecture hands back.
-            if option is value or (option == value and isinstance(option, bool) == is_bool):
+            if option == value and isinstance(option, bool) == is_bool:
                 return option
         return None
 

@@ -10,7 +10,7 @@ off this grid: the domain of ``filters`` holds them, the search does not.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import gcd
 from typing import Any, ClassVar
 
@@ -109,7 +109,6 @@ CONVENTIONS = {
 (timm's MnasNet, torchvision's MobileNetV2)."""
 
 
-@lru_cache(maxsize=10_000)
 def scaled(channels: int, width: float) -> int:
     """Return ``width`` times ``channels`` as the nearest multiple of 8, but never 10 % below.
 
@@ -130,7 +129,7 @@ def block_layers(chosen: Mapping[str, Any]) -> dict[str, tuple[Layer, ...]]:
     return dict(zip(SCOPES, found, strict=True))
 
 
-@lru_cache(maxsize=10_000)
+@interned
 def _block_layers(
     stem: int, width: float, filters: tuple[int, ...], beyond: tuple[int, ...]
 ) -> tuple[tuple[Layer, ...], ...]:

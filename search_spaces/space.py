@@ -85,8 +85,8 @@ class SearchSpace(ABC):
         self._refuse_unknown(choices, decisions)
         chosen: dict[str, Option] = {}
         for decision in decisions:
-            if decision.condition is None or counts(decision, chosen):
-                chosen[decision.name] = self._value(decision, choices, widened)
+            if counts(decision, chosen):
+                chosen[decision.name] = self._value(decision, choices, decision.name in widened)
         chosen = self.canonical(chosen)
         searched = self._columns
         beyond = [
@@ -253,19 +253,12 @@ class SearchSpace(ABC):
         digest = self.blocks(bare, KEY_IMAGE, KEY_CLASSES).digest()
         return Architecture(self.name, self.version, choices, digest, widened)
 
-    def _value(
-        self, decision: Decision, choices: Mapping[str, Option], free: tuple[str, ...]
-    ) -> Option:
+    def _value(self, decision: Decision, choices: Mapping[str, Option], widened: bool) -> Option:
         if decision.name not in choices:
             raise SpaceError(f"{self.name}: decision {decision.name!r} is missing")
         value = choices[decision.name]
-        # An option itself first, and no call for it: that is what an architecture hands back.
-        for option in decision.options:
-            if option is value:
-                return option
         if (found := decision.option(value)) is not None:
             return found
-        widened = decision.name in free
         if widened and decision.admits(value):
             domain = decision.domain
             return float(cast(float, value)) if domain and domain.kind == "float" else value

@@ -55,8 +55,9 @@ def _header(found: Findings) -> str:
             + ".",
             "",
             f"Protocol: {protocol['rounds']} to {protocol['most_rounds']} rounds, up to"
-            f" {protocol['warm_up']} untimed and {protocol['repeats']} timed passes a visit,"
-            f" {protocol['copies']} preparations of everything in turns; {protocol['statistic']}.",
+            f" {protocol['warm_up']} untimed and {protocol['repeats']} timed passes a visit;"
+            f" copies of everything that rounds take turns with: {protocol['copies']};"
+            f" {protocol['statistic']}.",
             "",
             "A cell is a search space and an image size. Its model learns from"
             f" {plan.samples} random networks and the blocks of {plan.more} more; then the blocks"

@@ -122,10 +122,10 @@ def session_options() -> Any:
     return options
 
 
-def options_of_one_of_many() -> Any:
-    """Return options of a session that stands between others, of a graph that is optimised already.
+def block_session_options() -> Any:
+    """Return options for one block of a network, which is optimised already.
 
-    They take memory from one arena, as the nodes of one graph do.
+    All sessions with them take memory from one arena, as the nodes of one graph do.
     """
     import onnxruntime
 

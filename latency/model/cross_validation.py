@@ -21,8 +21,8 @@ COVERAGE = 0.9
 LEAST_NOISE = 0.01
 """No device repeats itself better from one campaign to the next, whatever a single one says."""
 HALVES = 2.0
-"""Times as much as a whole campaign is off, its halves differ: two of them, each with half of the
-rounds, and so either reason counts with the root of two."""
+"""How many times the noise of a campaign its halves differ by: with half of the rounds each is the
+root of two as noisy as the whole, and the difference of two is that again."""
 FEWEST = 9
 """Of fewer errors, none is the one that nine in ten do not exceed."""
 UNKNOWN = 1.0

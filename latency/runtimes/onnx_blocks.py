@@ -115,7 +115,7 @@ class _Bound:
     def __init__(
         self, found: OwnLayout, given: list[Array], take: Callable[[tuple[int, ...]], Array]
     ) -> None:
-        ready = onnx_layout.session(found.content, onnx_layout.options_of_one_of_many())
+        ready = onnx_layout.session(found.content, onnx_layout.block_session_options())
         names = [name for name, _ in found.inputs]
         (answer,) = ready.run(None, dict(zip(names, given, strict=True)))
         self.answer, self._given = take(answer.shape), given  # nobody else may hold them

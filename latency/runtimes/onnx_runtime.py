@@ -78,9 +78,11 @@ class PreparedSessions(Prepared):
     """A session for each stage, and the arrays that the first one reads."""
 
     def __init__(self, piece: Piece, seed: int, batch: int) -> None:
+        from latency.graphs.onnx_layout import session, session_options
+
         given, models = _models(piece, seed, batch)
         self._given: Values = {name: array.copy() for name, array in given.items()}
-        self._stages = [(session(model), names) for model, names in models]
+        self._stages = [(session(model, session_options()), names) for model, names in models]
         self.parts = (1,) * len(self._stages)
 
     def run(self, stages: int) -> list[float]:
@@ -105,13 +107,3 @@ def _models(piece: Piece, seed: int, batch: int) -> "tuple[Values, list[tuple[by
     built = build(piece, seed, batch)
     given = {name: tensor.numpy() for name, tensor in built.given.items()}
     return given, list(stage_models(built.stages, built.given))
-
-
-def session(model: bytes) -> Any:
-    """Open a model with one thread that never spins.
-
-    Raises LatencyError where ONNX Runtime refuses it.
-    """
-    from latency.graphs import onnx_layout
-
-    return onnx_layout.session(model, onnx_layout.session_options())
