@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,10 @@ PROBES = 5
 """Passes by which the length of an item's visits is set."""
 AGREEING = 0.9
 """Share of the items whose rounds have to agree."""
+
+
+LONGEST_S = 1.0
+"""Seconds without asking whether to go on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +85,24 @@ def run(
             between(done)
             if done == most or (done >= protocol.rounds and _agrees(taken, protocol)):
                 break
-            sleep(max(0.0, protocol.apart_s - (clock() - start)))
+            _wait(start + protocol.pause_s(done), partial(between, done), clock, sleep)
     return Taken(
         tuple(np.array(rounds, dtype=np.float64) for rounds in taken),
         tuple(item.parts for item in items),
         np.array(beats, dtype=np.float64),
     )
+
+
+def _wait(
+    until: float,
+    between: Callable[[], None],
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> None:
+    """Let time pass, in pieces so short that a user who wants to stop does not wait."""
+    while (left := until - clock()) > 0:
+        sleep(min(left, LONGEST_S))
+        between()
 
 
 def _agrees(taken: list[list[list[list[float]]]], protocol: Protocol) -> bool:

@@ -10,7 +10,7 @@ is the sum of the low quantiles of its parts.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,10 @@ from latency.source import LatencyEstimate, PerExit
 
 Samples = NDArray[np.float64]
 """Milliseconds of each part in each timed pass: [rounds, repeats, parts]."""
+
+PATIENT_S = 45.0
+"""A device's speed drifts by some percent within half a minute: so long, and it was seen at its
+fastest."""
 
 SPREAD = (0.1, 0.9)
 """Quantiles over rounds that bound the interval of an estimate."""
@@ -44,10 +48,11 @@ class Protocol:
     After ``rounds`` rounds the measurement is done once, for nine items in ten, the times of even
     and of odd rounds differ by no more than ``tolerance`` (relative), at the latest after
     ``most_rounds``. All items get the same number: the lowest of more samples is lower. Rounds
-    begin at least ``apart_s`` seconds after one another: what slows a machine for seconds must not
-    cover them all. Every item is prepared ``copies`` times, and rounds take turns with them: where
-    in memory it comes to lie is chance, of which the luckiest counts. Of an even number of copies
-    even and odd rounds have different ones.
+    begin at least ``apart_s`` seconds after one another, and the first ``rounds`` are spread over
+    ``over_s`` at least: what slows a machine for seconds must not cover them all. Every item is
+    prepared ``copies`` times, and rounds take turns with them: where in memory it comes to lie is
+    chance, of which the luckiest counts. Of an even number of copies even and odd rounds have
+    different ones.
     """
 
     rounds: int = 12
@@ -58,6 +63,7 @@ class Protocol:
     tolerance: float = 0.02
     most_rounds: int = 12
     apart_s: float = 0.0
+    over_s: float = 0.0
     copies: int = 1
 
     def visit(self, pass_ms: float) -> Visit:
@@ -66,6 +72,17 @@ class Protocol:
         passes = max(2, min(wanted, int(self.visit_ms / max(pass_ms, 1e-6))))
         warm_up = max(1, passes * self.warm_up // wanted)
         return Visit(warm_up, passes - warm_up)
+
+    def patient(self) -> "Protocol":
+        """Return it spread over `PATIENT_S`, for campaigns that are to compare with later ones.
+
+        Where rounds need no time between them (a device that computes its times) nothing changes.
+        """
+        return replace(self, over_s=max(self.over_s, PATIENT_S)) if self.apart_s else self
+
+    def pause_s(self, done: int) -> float:
+        """Return the seconds from the start of a round, the ``done``-th, to that of the next."""
+        return max(self.apart_s, self.over_s / self.rounds if done < self.rounds else 0.0)
 
     def facts(self) -> dict[str, Any]:
         """Return the numbers of the protocol, and its statistic in words, as JSON values."""

@@ -103,7 +103,8 @@ def full_model(folder: Path, cell: Cell) -> Path:
 def _measured(plan: Plan, cell: Cell, folder: Path, kind: str) -> Facts:
     bench, networks = plan.bench(), plan.fresh(cell)
     graphs, seed = graphs_of(networks), plan.seed + 10 * KINDS[kind]
-    batch = bench.measure([Piece.network(graph) for graph in graphs], seed)
+    pieces = [Piece.network(graph) for graph in graphs]
+    batch = bench.measure(pieces, seed, bench.protocol.patient())
     samples.write(folder / f"{kind}-{cell.name}-samples.parquet", _keys(networks), batch)
     return {
         "conditions": bench.fingerprint(),

@@ -79,7 +79,8 @@ def exits(plan: Plan, cell: Cell, folder: Path) -> Facts:
     for architecture, graph in plan.leaving(cell):
         weights = SHRINKING ** np.arange(len(graph.exits))
         shares = [float(each) for each in weights / weights.sum()]
-        protocol = bench.protocol if plan.rounds else None
+        usual = exit_profile.usual(bench.protocol).patient()
+        protocol = bench.protocol if plan.rounds else usual
         found = exit_profile.measure(bench, graph, shares, seed=plan.seed, protocol=protocol)
         rows.append(
             {

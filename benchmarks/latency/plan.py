@@ -96,7 +96,9 @@ class Plan:
         """Make the bench."""
         bench: LocalBench = self.make(self.runtime)
         if self.rounds:
-            brief = replace(bench.protocol, rounds=self.rounds, most_rounds=self.rounds)
+            # Without time between rounds campaigns are not patient either.
+            rounds = {"rounds": self.rounds, "most_rounds": self.rounds}
+            brief = replace(bench.protocol, apart_s=0.0, **rounds)
             bench.runtime.protocol = brief  # type: ignore[misc]
         return bench
 

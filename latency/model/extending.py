@@ -7,6 +7,7 @@ from latency.bench import Batch, Bench, Say, latencies, noises, silent
 from latency.model import block_table
 from latency.model.cross_validation import LEAST_NOISE
 from latency.model.model import LatencyModel
+from latency.protocol import Protocol
 from latency.runtimes.runtime import Piece
 from latency.source import PerExit
 from search_spaces.blocks import BlockGraph
@@ -23,7 +24,8 @@ def extend(
 
     Networks that have any run block by block. Raises what the bench raises.
     """
-    return _measured(model, bench, (), graphs, seed, say)[1]
+    protocol = bench.protocol.patient()
+    return _measured(model, bench, (), graphs, seed, protocol, say)[1]
 
 
 def measure(
@@ -39,7 +41,7 @@ def measure(
     the noise to either side, since spreads of rounds do not compare with the model's intervals.
     Raises what the bench raises.
     """
-    batch, larger = _measured(model, bench, graphs, graphs, seed, say)
+    batch, larger = _measured(model, bench, graphs, graphs, seed, bench.protocol, say)
     if batch is None:
         return (), model
     pairs = zip(latencies(batch), noises(batch), strict=True)
@@ -58,6 +60,7 @@ def _measured(
     whole: Sequence[BlockGraph],
     graphs: Sequence[BlockGraph],
     seed: int,
+    protocol: Protocol,
     say: Say,
 ) -> tuple[Batch | None, LatencyModel]:
     """Measure networks as a ``whole``, and block by block those with blocks that are not known.
@@ -70,7 +73,7 @@ def _measured(
         return None, model
     own = bench.blocks(new, say)
     pieces = [*map(Piece.network, whole), *(block_table.pieces(new) if new else ())]
-    batch = bench.measure(pieces, seed, say=say)
+    batch = bench.measure(pieces, seed, protocol, say)
     if not new:
         return batch, model
     drift = drift_of(model, batch)

@@ -79,7 +79,7 @@ def fit_to(
     divided = [*graphs, *beside]
     own = bench.blocks(divided, say)
     pieces = [*map(Piece.network, graphs), *block_table.pieces(divided)]
-    batch = bench.measure(pieces, seed, say=say)
+    batch = bench.measure(pieces, seed, bench.protocol.patient(), say)
     measured = [
         np.array([each.latency_ms for each in exits]) for exits in latencies(batch)[: len(graphs)]
     ]

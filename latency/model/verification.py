@@ -71,7 +71,8 @@ def verify(
     ``graphs``: at least one. Raises what the bench raises.
     """
     said = source.estimate_many(graphs)
-    batch = bench.measure([Piece.network(graph) for graph in graphs], seed, say=say)
+    pieces = [Piece.network(graph) for graph in graphs]
+    batch = bench.measure(pieces, seed, bench.protocol.patient(), say)
     measured = latencies(batch)
     noise = noises(batch)
     ends = [[each[-1] for each in exits] for exits in (said, measured)]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from latency import campaign
-from latency.protocol import Protocol, Visit, summarise
+from latency.protocol import PATIENT_S, Protocol, Visit, summarise
 from tests.latency.faked import FakeTime, FakeWork
 
 
@@ -155,14 +155,24 @@ def test_rounds_begin_apart(time: FakeTime, rng: np.random.Generator) -> None:
 
     protocol = Protocol(rounds=3, warm_up=1, repeats=3, visit_ms=400.0, apart_s=2.0)
     campaign.run([item], protocol, rng, None, note, time, time.sleep)
-    assert np.diff(begun) == pytest.approx([2.0, 2.0])
-    assert time.slept == pytest.approx([1.6, 1.6])  # and none after the last round
+    assert sorted(set(np.round(np.diff(begun), 6))) == [0.4, 0.6, 1.0]
+    # In pieces, that a user who wants to stop is heard; and none after the last round.
+    assert time.slept == pytest.approx([1.0, 0.6, 1.0, 0.6])
 
 
 def test_rounds_that_are_long_enough_do_not_wait(time: FakeTime, rng: np.random.Generator) -> None:
     item = FakeWork("a", time, [(1500.0,)])
     campaign.run([item], Protocol(rounds=2, apart_s=2.0), rng, None, print, time, time.sleep)
-    assert time.slept == [0.0]
+    assert time.slept == []
+
+
+def test_patient_rounds_are_spread_and_those_added_are_not(rng: np.random.Generator) -> None:
+    protocol = Protocol(rounds=10, most_rounds=14, apart_s=0.1).patient()
+    assert protocol.over_s == PATIENT_S
+    assert [protocol.pause_s(done) for done in (1, 9)] == [PATIENT_S / 10] * 2
+    assert [protocol.pause_s(done) for done in (10, 13)] == [0.1] * 2
+    computed = Protocol(rounds=10)
+    assert computed.patient() == computed
 
 
 def test_what_is_raised_between_rounds_ends_it(time: FakeTime, rng: np.random.Generator) -> None:
