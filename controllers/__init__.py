@@ -38,7 +38,8 @@ def make(
         name: one of `names()`.
         space: what is searched; without it a controller learns the decisions from the trials,
             as every Optuna sampler does.
-        cost: an architecture's latency in ms, known before it is trained.
+        cost: what is known of an architecture before it is trained: a function to its latency in
+            ms, or more, see `controllers.protocols.Cost`.
         seed: any integer.
         options: the named options of that controller, e.g. `population=20` of `nsga2`.
 

@@ -1,8 +1,10 @@
 """Optuna's own samplers under our names, with settings that suit tens to hundreds of trials."""
 
+import warnings
 from typing import TYPE_CHECKING
 
-from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 
 from controllers.errors import check_whole
 from controllers.generations import ToldGenerations
@@ -49,3 +51,22 @@ def nsga2(
     """
     check_whole("population", population, least=2)
     return PerTrial("nsga2", seed, lambda fresh: ToldGenerations(population, fresh))
+
+
+def gp(space: "Space | None", cost: "Cost | None", seed: int, startup: int = 10) -> BaseSampler:
+    """Gaussian process over the decisions, Optuna's own. Takes one objective or several.
+
+    Args:
+        startup: completed trials before the model is asked; until then proposals are random.
+
+    Raises:
+        ControllerError: a startup that is no integer or below 1.
+    """
+    check_whole("startup", startup, least=1)
+    return PerTrial("gp", seed, lambda fresh: _gp(fresh, startup))
+
+
+def _gp(seed: int, startup: int) -> BaseSampler:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return GPSampler(seed=seed, n_startup_trials=startup, deterministic_objective=False)

@@ -89,6 +89,30 @@ class Policy(nn.Module):
             row = first + token
         return tuple(tokens)
 
+    @torch.no_grad()
+    def draw(self, uniforms: np.ndarray) -> np.ndarray:
+        """Draw many rows at once, every decision of each.
+
+        Whether a decision matters is not asked: the rows may be made canonical afterwards.
+
+        Args:
+            uniforms: float64 [rows, decisions] in [0, 1).
+
+        Returns:
+            int64 [rows, decisions].
+        """
+        inputs = torch.full((len(uniforms), 1), self.start)
+        state, taken = None, []
+        for column, first, count in zip(uniforms.T, self.first, self.options, strict=True):
+            output, state = self.lstm(self.embedding(inputs), state)
+            head = slice(first, first + count)
+            logits = output[:, 0] @ self.head.weight[head].T + self.head.bias[head]
+            cumulative = logits.double().softmax(dim=1).cumsum(dim=1)[:, :-1].numpy()
+            tokens = (cumulative <= column[:, None]).sum(axis=1)
+            taken.append(tokens)
+            inputs = torch.from_numpy(first + tokens)[:, None]
+        return np.stack(taken, axis=1)
+
 
 class Learner:
     """A policy with what it has learnt so far: weights, Adam's moments, baseline.

@@ -1,7 +1,7 @@
 """What a controller may ask of a search space and of a cost, without importing either."""
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -41,8 +41,44 @@ class Space(Protocol):
         """Every architecture that differs in one active decision."""
 
 
-class Cost(Protocol):
+class Timed(Protocol):
     """Latency that is known before anything is trained."""
 
     def __call__(self, architecture: Any) -> float:
         """Latency in ms of one image."""
+
+
+@runtime_checkable
+class Weighing(Protocol):
+    """What knows how the objectives depend on it."""
+
+    def weights(self, architecture: Any) -> Sequence[float]:
+        """Of each objective a factor above 0 that is known: only the rest has to be learnt.
+
+        For the reward ACC * (LAT / T)^w that is (LAT / T)^w, which leaves the accuracy; for
+        accuracy itself 1; for the latency of a network with early exits that of its last one,
+        which leaves a share of it.
+        """
+
+    def known(self, architecture: Any) -> Sequence[float | None]:
+        """The value of each objective, None for the one that only training tells."""
+
+
+@runtime_checkable
+class Measured(Protocol):
+    """Numbers that are known before training, from which accuracy may be learnt."""
+
+    def measures(self, architecture: Any) -> Sequence[float]:
+        """Positive numbers, always as many, such as latency, MACs and parameters."""
+
+
+@runtime_checkable
+class Bounded(Protocol):
+    """Hard bounds, which no proposal may exceed."""
+
+    def violation(self, architecture: Any) -> float:
+        """0 within all bounds, else how far beyond them: 0.1 for a tenth of the bound."""
+
+
+Cost = Timed | Weighing | Measured | Bounded
+"""What is known of an architecture before it is trained: any of these, or several in one object."""

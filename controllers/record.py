@@ -9,6 +9,8 @@ TOLD = "nas:told"
 ASKED_AFTER = "nas:asked_after"
 """System attribute of every trial: the last `TOLD` when it was proposed."""
 
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
 FIXED = "fixed_params"
 """System attribute that Optuna gives to enqueued trials: no sampler drew their parameters."""
 
@@ -16,17 +18,25 @@ FIXED = "fixed_params"
 def told(study: Study, asking: FrozenTrial | None = None) -> list[FrozenTrial]:
     """The completed trials in the order they were told, up to what `asking` could know.
 
-    Trials without the attribute (a plain Optuna study, or results added before the search) come
-    first, in order of their numbers. Failed and pruned trials are left out, as in Optuna's own
-    samplers: a fault of the machine says nothing about an architecture, and the value of a trial
-    that was cut short does not compare with a full one.
+    Failed and pruned trials are left out, as in Optuna's own samplers: a fault of the machine says
+    nothing about an architecture, and the value of a trial that was cut short does not compare
+    with a full one.
     """
-    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial for trial in known(study, asking) if trial.state == TrialState.COMPLETE]
+
+
+def known(study: Study, asking: FrozenTrial | None = None) -> list[FrozenTrial]:
+    """The finished trials, failed ones too, in the order they were told up to `asking`.
+
+    Trials without the attribute (a plain Optuna study, or results added before the search) come
+    first, in order of their numbers.
+    """
+    trials = study.get_trials(deepcopy=False, states=FINISHED)
     ordered = sorted(trials, key=lambda trial: (_told(trial), trial.number))
     if asking is None or ASKED_AFTER not in asking.system_attrs:
         return ordered
-    known: int = asking.system_attrs[ASKED_AFTER]
-    return [trial for trial in ordered if _told(trial) <= known]
+    last: int = asking.system_attrs[ASKED_AFTER]
+    return [trial for trial in ordered if _told(trial) <= last]
 
 
 def _told(trial: FrozenTrial) -> int:

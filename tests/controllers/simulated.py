@@ -37,7 +37,7 @@ class Point:
 
 
 class ToySpace:
-    """`expansion` matters for mbconv only, `groups` for shuffle only: 132 architectures."""
+    """`expansion` matters for mbconv only, `groups` for shuffle only: 144 architectures."""
 
     def distributions(self) -> dict[str, BaseDistribution]:
         return {name: CategoricalDistribution(options) for name, options in OPTIONS.items()}
@@ -150,3 +150,30 @@ def fingerprint(study: optuna.Study) -> str:
     """A short hash of all proposals in order."""
     proposals = json.dumps([trial.params for trial in study.trials])
     return hashlib.sha256(proposals.encode()).hexdigest()[:16]
+
+
+class ToyCost:
+    """Latency doubles with the width; the reward weighs accuracy by it."""
+
+    def __init__(self, objectives: int = 1, bound_ms: float = 1e9) -> None:
+        self._objectives, self._bound_ms = objectives, bound_ms
+
+    def __call__(self, architecture: Point) -> float:
+        return float(dict(architecture.choices)["width"]) / 16
+
+    def weights(self, architecture: Point) -> tuple[float, ...]:
+        return (float(self(architecture) ** -0.3),) if self._objectives == 1 else (1.0, 1.0)
+
+    def known(self, architecture: Point) -> tuple[float | None, ...]:
+        return (None, self(architecture))[: self._objectives]
+
+    def measures(self, architecture: Point) -> tuple[float, ...]:
+        return (self(architecture),)
+
+    def violation(self, architecture: Point) -> float:
+        return max(0.0, self(architecture) / self._bound_ms - 1)
+
+
+def rewarded(number: int, params: Mapping[str, Any]) -> float:
+    """The reward under `ToyCost`."""
+    return accuracy(params) * ToyCost().weights(ToySpace().architecture(params))[0]

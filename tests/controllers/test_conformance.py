@@ -14,10 +14,20 @@ from optuna.testing.pytest_samplers import (
 
 import controllers
 
-SEVERAL_OBJECTIVES = ("random", "tpe", "nsga2")
-ONE_OBJECTIVE = ("reinforce",)
+SEVERAL_OBJECTIVES = ("random", "tpe", "nsga2", "gp", "evolution", "surrogate", "ppo")
+ONE_OBJECTIVE = ("reinforce", "local_search")
 # The relative class asks after one trial, so only samplers that model from then on can pass it.
-RELATIVE: dict[str, dict[str, Any]] = {"tpe": {"startup": 0}, "reinforce": {}}
+RELATIVE: dict[str, dict[str, Any]] = {
+    "tpe": {"startup": 0},
+    "gp": {"startup": 1},
+    "reinforce": {},
+    "evolution": {},
+    "local_search": {},
+    "surrogate": {},
+    "ppo": {},
+}
+# Optuna's own behind a wrapper that others of them share, and the slowest by far.
+SLOW_GP = pytest.param("gp", marks=pytest.mark.slow)
 
 
 def test_every_controller_is_listed_here() -> None:
@@ -31,7 +41,7 @@ class TestBasic(BasicSamplerTestCase):
 
 
 class TestRelative(RelativeSamplerTestCase):
-    @pytest.fixture(params=RELATIVE)
+    @pytest.fixture(params=[SLOW_GP if name == "gp" else name for name in RELATIVE])
     def sampler(self, request: pytest.FixtureRequest) -> Callable[[], BaseSampler]:
         return lambda: controllers.make(request.param, **RELATIVE[request.param])
 

@@ -29,7 +29,12 @@ GOLDEN = {
     "random": "f017e623077602ed",
     "tpe": "9855a3840cc59ff7",
     "nsga2": "9670a661f3c777e7",
+    "gp": "260e7830183e8bba",
+    "local_search": "b36505274fc61e1c",
+    "evolution": "a3068abfe4cb7f9b",
     "reinforce": "94db3122999328e3",
+    "surrogate": "2eec98cdece5463e",
+    "ppo": "f6e45f3f14680d37",
 }
 
 pytestmark = pytest.mark.filterwarnings("ignore:The value nan is not acceptable")
@@ -68,8 +73,8 @@ from tests.controllers.simulated import ToySpace, fingerprint, search
 torch.set_num_threads(2)
 for name in controllers.names():
     random.seed(1), numpy.random.seed(1), torch.manual_seed(1)
-    make = lambda: controllers.make(name, space=ToySpace(), seed=7)
-    print(name, fingerprint(search(make, trials=30)[0]))
+    kept = controllers.make(name, space=ToySpace(), seed=7)
+    print(name, fingerprint(search(lambda: kept, trials=30)[0]))
 """
     root = Path(__file__).parents[2]
     environment = os.environ | {"PYTHONHASHSEED": "3", "PYTHONPATH": str(root)}
@@ -147,7 +152,29 @@ def test_plain_optuna_study_with_numbers(name: str) -> None:
     assert len(set(values[0])) > 10
 
 
-@pytest.mark.parametrize("name", ["tpe", "nsga2", "reinforce"])
+@pytest.mark.parametrize("name", ["evolution", "local_search", "surrogate", "ppo"])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_nothing_is_proposed_twice_while_anything_is_left(name: str, workers: int) -> None:
+    """The toy space has 144 networks: so many proposals are so many networks, failed ones too."""
+    kept = maker(name)()
+    study, _ = search(lambda: kept, trials=146, workers=workers, value=sometimes_failing)
+    keys = [ToySpace().architecture(trial.params).key for trial in study.trials]
+    assert len(set(keys[:144])) == 144
+    assert set(keys[144:]) <= set(keys[:144])
+
+
+@every_controller
+def test_decisions_that_a_user_fixed_are_kept(name: str) -> None:
+    with pytest.warns(optuna.exceptions.ExperimentalWarning):
+        sampler = optuna.samplers.PartialFixedSampler({"op": "shuffle"}, maker(name)())
+    study, _ = search(lambda: sampler, trials=15)
+    assert {trial.params["op"] for trial in study.trials} == {"shuffle"}
+
+
+LEARNING = ["tpe", "nsga2", "reinforce", "evolution", "surrogate", "ppo"]
+
+
+@pytest.mark.parametrize("name", LEARNING)
 def test_learning_controllers_beat_their_own_start(name: str) -> None:
     gains = [gain(maker(name, seed)()) for seed in range(4)]
     assert min(gains) > 0

@@ -14,10 +14,12 @@ from tests.controllers.simulated import ToySpace
     ("name", "options", "message"),
     [
         ("reinforc", {}, "no controller 'reinforc': did you mean 'reinforce'?"),
-        ("gradient", {}, "it is one of random, tpe, nsga2, reinforce"),
+        ("gradient", {}, "it is one of random, tpe, nsga2, gp, local_search, evolution, "),
         ("random", {"population": 5}, "'random' has no option 'population': it takes no options"),
         ("nsga2", {"size": 5}, "has no option 'size': its options are population"),
         ("nsga2", {"population": 1}, "population 1: it must be a whole number from 2 up"),
+        ("evolution", {"population": 1}, "population 1: it must be a whole number from 2 up"),
+        ("surrogate", {"startup": 1}, "startup 1: it must be a whole number from 2 up"),
         ("tpe", {"startup": "many"}, "startup 'many': it must be a whole number from 0 up"),
         ("reinforce", {"batch": 2.5}, "batch 2.5: it must be a whole number from 1 up"),
     ],

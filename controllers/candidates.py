@@ -1,0 +1,76 @@
+"""Architectures to choose among: draws, moves and whatever has not been tried yet."""
+
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from controllers.discretise import options
+
+if TYPE_CHECKING:
+    from controllers.history import History
+    from controllers.protocols import Keyed, Space
+
+DRAWS = 50
+"""Draws before the neighbourhood is searched in order for something that is free."""
+REACHED = 20_000
+
+
+def draw(space: "Space", rng: np.random.Generator) -> "Keyed":
+    """Every decision uniformly over its options."""
+    chosen = {name: options(d) for name, d in space.distributions().items()}
+    return space.architecture(
+        {name: listed[rng.integers(len(listed))] for name, listed in chosen.items()}
+    )
+
+
+def free(
+    history: "History",
+    rng: np.random.Generator,
+    proposed: Callable[[], "Keyed"] | None = None,
+) -> "Keyed":
+    """The first of `proposed()` (by default a draw) that is free: untried and within the bounds.
+
+    After `DRAWS` of them, what a search by moves from the last one finds; where there is nothing
+    left, the last one itself.
+    """
+    make = proposed or (lambda: draw(history.space, rng))
+    last = make()
+    for _ in range(DRAWS):
+        if history.free(last):
+            return last
+        last = make()
+    return nearest_free(history, last) or last
+
+
+def nearest_free(history: "History", start: "Keyed") -> "Keyed | None":
+    """What is free and fewest moves from `start`; outside the bounds, those nearest to them first.
+
+    None where nothing is, or `REACHED` architectures were looked at.
+    """
+    seen, order = {start.key}, count()
+    waiting = [(history.violation(start), next(order), start)]
+    while waiting and len(seen) < REACHED:
+        violation, _, found = heappop(waiting)
+        if violation <= 0 and found.key not in history.tried:
+            return found
+        for neighbour in history.space.neighbours(found):
+            if neighbour.key not in seen:
+                seen.add(neighbour.key)
+                heappush(waiting, (history.violation(neighbour), next(order), neighbour))
+    return None
+
+
+def mutants(
+    space: "Space", parents: "Sequence[Keyed]", many: int, rng: np.random.Generator
+) -> "list[Keyed]":
+    """`many` mutants of the parents in turn: of one move, of two, of one again..."""
+    made = []
+    for turn in range(many):
+        mutant = space.mutate(parents[turn % len(parents)], rng)
+        if (turn // len(parents)) % 2:
+            mutant = space.mutate(mutant, rng)
+        made.append(mutant)
+    return made

@@ -1,0 +1,101 @@
+"""The frame of our samplers: a proposal for all decisions at once, read off the record."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler, RandomSampler
+from optuna.search_space import IntersectionSearchSpace
+from optuna.study import Study
+from optuna.trial import FrozenTrial
+
+from controllers.errors import ControllerError
+from controllers.history import History, Reader
+from controllers.plain_space import PlainSpace
+from controllers.seeds import derive
+
+if TYPE_CHECKING:
+    from controllers.protocols import Cost, Keyed, Space
+
+
+class FromRecord(BaseSampler):
+    """A sampler without a stream of its own: what it proposes follows from seed and record.
+
+    Without a space it searches the decisions that all trials share, once there are some; until
+    then, and for decisions that only some trials take, it draws uniformly.
+
+    Args:
+        name: how the sampler calls itself.
+        space: what is searched, or None.
+        cost: what is known before training, or None.
+        seed: the seed of the search.
+    """
+
+    def __init__(self, name: str, space: "Space | None", cost: "Cost | None", seed: int) -> None:
+        self._name, self._space, self._cost, self._seed = name, space, cost, seed
+        self._reader = Reader()
+        self._plain: PlainSpace | None = None
+
+    @abstractmethod
+    def propose(self, history: History, rng: np.random.Generator) -> "Keyed":
+        """The next architecture to train; all chance comes from `rng`.
+
+        The same history, one trial later or in another process, gives the same proposal.
+        """
+
+    def __str__(self) -> str:
+        return self._name
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        self.check(study)
+        if self._space is not None:
+            return dict(self._space.distributions())
+        return IntersectionSearchSpace().calculate(study)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        self.check(study)
+        if not search_space:
+            return {}
+        space = self._searched(search_space)
+        rng = np.random.default_rng(derive(self._seed, trial.number, "proposal"))
+        # A cost knows the architectures of its own space, not points of a part of it.
+        cost = self._cost if space is self._space else None
+        history = self._reader.history(study, trial, space, cost)
+        return dict(space.parameters(self.propose(history, rng)))
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        self.check(study)
+        uniform = RandomSampler(seed=derive(self._seed, trial.number, "one", param_name))
+        return uniform.sample_independent(study, trial, param_name, param_distribution)
+
+    def check(self, study: Study) -> None:
+        """Refuse a study that the controller cannot serve; any, by default, is served."""
+
+    def _searched(self, search_space: dict[str, BaseDistribution]) -> "Space":
+        """The space itself, or a plain one where a user fixed some of its decisions."""
+        if self._space is not None and self._space.distributions().keys() == search_space.keys():
+            return self._space
+        plain = self._plain
+        if plain is None or plain.distributions() != search_space:
+            plain = self._plain = PlainSpace(search_space)
+        return plain
+
+
+def check_one_objective(name: str, study: Study) -> None:
+    """Refuse a study with several objectives, naming the controllers that take them."""
+    if len(study.directions) > 1:
+        raise ControllerError(
+            f"{name} learns from one objective and this study has {len(study.directions)}:"
+            " use one, or choose surrogate, evolution, nsga2, tpe or random"
+        )

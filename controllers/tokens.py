@@ -1,0 +1,53 @@
+"""Architectures as sequences of tokens, one a decision, as a policy reads and writes them."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from controllers.discretise import axes
+
+if TYPE_CHECKING:
+    from controllers.protocols import Keyed, Space
+
+
+class Vocabulary:
+    """Turns architectures of one space into tokens and back."""
+
+    def __init__(self, space: "Space") -> None:
+        self._space = space
+        self._axes = axes(dict(space.distributions()))
+        self.options = tuple(len(axis.options) for axis in self._axes)
+        self._read: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+
+    def architectures(self, tokens: np.ndarray) -> "list[Keyed]":
+        """The canonical architectures of rows of tokens [n, decisions]."""
+        return [
+            self._space.architecture(
+                {
+                    axis.name: axis.options[token]
+                    for axis, token in zip(self._axes, row, strict=True)
+                }
+            )
+            for row in tokens.tolist()
+        ]
+
+    def __call__(self, architectures: "Sequence[Keyed]") -> tuple[np.ndarray, np.ndarray]:
+        """Tokens int64 [n, decisions], and bool [n, decisions]: which decisions matter."""
+        rows = [self._row(architecture) for architecture in architectures]
+        shape = (len(rows), len(self._axes))
+        return (
+            np.array([row[0] for row in rows], dtype=np.int64).reshape(shape),
+            np.array([row[1] for row in rows], dtype=bool).reshape(shape),
+        )
+
+    def _row(self, architecture: "Keyed") -> tuple[np.ndarray, np.ndarray]:
+        row = self._read.get(architecture.key)
+        if row is None:
+            chosen = self._space.parameters(architecture)
+            active = self._space.active(chosen)
+            row = self._read[architecture.key] = (
+                np.array([axis.index(chosen[axis.name]) for axis in self._axes]),
+                np.array([axis.name in active for axis in self._axes]),
+            )
+        return row

@@ -1,0 +1,80 @@
+"""The model flattens cliffs, foretells, and takes trees where they foretell better."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution
+
+from controllers.accuracy_model import KERNEL_ROWS, ROWS, AccuracyModel, half_rank
+from controllers.candidates import draw
+from controllers.encoding import Encoder, Features
+from controllers.plain_space import PlainSpace
+
+SPACE = PlainSpace({f"d{at}": CategoricalDistribution(["a", "b", "c"]) for at in range(8)})
+
+
+def tokens(count: int, seed: int = 0) -> tuple[Features, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    points = [draw(SPACE, rng) for _ in range(count)]
+    return Encoder(SPACE)(points), np.array([point.tokens for point in points])  # type: ignore[attr-defined]
+
+
+def worth(found: np.ndarray) -> np.ndarray:
+    return np.asarray(found @ np.array([3.0, 2.0, 1.0, 0.5, 0, 0, 0, 0]))
+
+
+@given(st.lists(st.integers(-50, 50).map(float), min_size=1, max_size=40))
+def test_half_rank_keeps_the_order_and_the_better_half(values: list[float]) -> None:
+    given, found = np.array(values), half_rank(np.array(values))
+    order = np.argsort(given, kind="stable")
+    assert (np.diff(found[order]) >= -1e-9).all()
+    assert ((np.diff(given[order]) > 0) == (np.diff(found[order]) > 0)).all()
+    upper = given >= np.median(given)
+    np.testing.assert_array_equal(found[upper], given[upper])
+    assert (found[~upper] < np.median(given)).all()
+
+
+def test_a_cliff_does_not_drown_the_rest() -> None:
+    values = np.concatenate([np.full(5, -1e6), np.linspace(90, 94, 20)])
+    assert half_rank(values).min() > 80
+
+
+def test_it_foretells_and_is_surer_of_what_it_saw() -> None:
+    features, found = tokens(50)
+    model = AccuracyModel(features, worth(found))
+    assert not model.shape.trees
+    fresh, truth = tokens(200, seed=4)
+    mean, deviation = model.predict(fresh)
+    assert np.corrcoef(mean, worth(truth))[0, 1] > 0.95
+    assert model.predict(features)[1].mean() < deviation.mean()
+
+
+def test_many_lessons_are_thinned_and_still_foretell() -> None:
+    features, found = tokens(ROWS + KERNEL_ROWS)
+    model = AccuracyModel(features, worth(found))
+    fresh, truth = tokens(200, seed=4)
+    assert np.corrcoef(model.predict(fresh)[0], worth(truth))[0, 1] > 0.98
+    assert len(model.values) == ROWS + KERNEL_ROWS
+
+
+def test_trees_are_taken_for_a_cliff_along_one_of_many_measures() -> None:
+    rng = np.random.default_rng(0)
+
+    def drawn(count: int) -> tuple[Features, np.ndarray]:
+        points = [draw(SPACE, rng) for _ in range(count)]
+        sizes = {point.key: rng.uniform(1, 9, size=8) for point in points}
+        features = Encoder(SPACE, lambda point: tuple(sizes[point.key]))(points)
+        above = np.array([sizes[point.key][0] > 5 for point in points], dtype=float)
+        return features, above
+
+    model = AccuracyModel(*drawn(150))
+    assert model.shape.trees
+    fresh, truth = drawn(200)
+    assert np.corrcoef(model.predict(fresh)[0], truth)[0, 1] > 0.8
+
+
+def test_equal_values_teach_nothing_and_break_nothing() -> None:
+    features, _ = tokens(20)
+    mean, deviation = AccuracyModel(features, np.full(20, 3.0)).predict(features)
+    np.testing.assert_allclose(mean, 3.0, atol=1e-6)
+    assert np.isfinite(deviation).all()

@@ -1,0 +1,114 @@
+"""PPO learns from rewards, imitates the best, and weighs what older policies proposed."""
+
+import numpy as np
+import optuna
+import pytest
+import torch
+
+import controllers
+from controllers.policy import Policy
+from controllers.ppo_learner import STALE, Batch, PpoLearner, scores
+from tests.controllers.simulated import OPTIONS, ToySpace, accuracy, search
+
+
+def batch(tokens: list[list[int]], advantages: list[float], made_by: int = -1) -> Batch:
+    rows = np.array(tokens)
+    active = np.ones(rows.shape, dtype=bool)
+    return Batch(rows, active, np.array(advantages), np.full(len(rows), made_by))
+
+
+def likelihood(policy: Policy, tokens: list[int]) -> float:
+    rows = torch.tensor([tokens])
+    return float(scores(policy, rows, torch.ones_like(rows, dtype=torch.bool))[0].detach())
+
+
+@pytest.mark.parametrize("advantages", [[-1.0, 1.0], [0.0, 0.0]])
+def test_what_paid_becomes_likelier_and_the_best_are_imitated(advantages: list[float]) -> None:
+    learner = PpoLearner((3, 4), seed=0)
+    start = learner.copy()
+    best = (np.array([[2, 3]]), np.ones((1, 2), dtype=bool))
+    for look in (5, 10, 15):
+        learner.learn(batch([[0, 1], [2, 3]], advantages), best, look)
+    paid, other = (
+        likelihood(learner.policy, tokens) - likelihood(start.policy, tokens)
+        for tokens in ([2, 3], [0, 1])
+    )
+    assert paid > 0 > other
+
+
+def test_results_of_an_older_policy_count_by_how_likely_they_are_now() -> None:
+    learner = PpoLearner((3, 4), seed=0)
+    best = (np.array([[2, 3]]), np.ones((1, 2), dtype=bool))
+    for look in range(5, 30, 5):
+        learner.learn(batch([[0, 1], [2, 3]], [-1.0, 1.0]), best, look)
+    rows = batch([[0, 1], [2, 3]], [1.0, 1.0], made_by=5)
+    now = torch.tensor([likelihood(learner.policy, [0, 1]), likelihood(learner.policy, [2, 3])])
+    unlikely, likely = learner._weights(rows, now)
+    assert unlikely < 0.7
+    assert likely == pytest.approx(STALE)
+    present = batch([[0, 1], [2, 3]], [1.0, 1.0])
+    np.testing.assert_array_equal(learner._weights(present, now), [1, 1])
+
+
+def test_inactive_decisions_get_no_credit() -> None:
+    learner = PpoLearner((3, 4), seed=0)
+    head = learner.policy.head.weight.detach().clone()
+    given = batch([[0, 1], [2, 3]], [-1.0, 1.0])
+    masked = Batch(given.tokens, np.array([[True, False]] * 2), given.advantages, given.made_by)
+    learner.learn(masked, (given.tokens, masked.active), look=5)
+    changed = (learner.policy.head.weight != head).any(dim=1)
+    assert changed[:3].any()
+    assert not changed[3:].any()
+
+
+def test_many_draws_follow_the_probabilities_that_training_sees() -> None:
+    policy = Policy((3, 4), seed=1)
+    with torch.no_grad():
+        policy.head.bias.add_(torch.linspace(0, 1.5, 7))
+    drawn = policy.draw(np.random.default_rng(0).random((4000, 2)))
+    for tokens in ([0, 0], [2, 3], [1, 2]):
+        share = (drawn == tokens).all(axis=1).mean()
+        assert share == pytest.approx(np.exp(likelihood(policy, tokens)), abs=0.02)
+
+
+def test_one_draw_of_many_is_the_rollout() -> None:
+    policy, uniforms = Policy((3, 4, 2), seed=1), np.random.default_rng(0).random((20, 3))
+    rows = policy.draw(uniforms)
+    for row, uniform in zip(rows, uniforms, strict=True):
+        assert policy.rollout(uniform, lambda tokens: True) == tuple(row)
+
+
+def test_without_screening_it_learns_too() -> None:
+    gains = []
+    for seed in range(3):
+        kept = controllers.make("ppo", space=ToySpace(), seed=seed, screening=False)
+        study, _ = search(lambda kept=kept: kept, trials=80)  # type: ignore[misc]
+        values = [accuracy(trial.params) for trial in study.trials]
+        gains.append(np.mean(values[-40:-10]) - np.mean(values[:10]))
+    assert np.mean(gains) > 0.1
+
+
+def test_a_kept_learner_is_one_made_anew() -> None:
+    kept = controllers.make("ppo", space=ToySpace(), seed=5)
+    long, _ = search(lambda: kept, trials=32)
+    fresh, _ = search(lambda: controllers.make("ppo", space=ToySpace(), seed=5), trials=32)
+    assert [t.params for t in long.trials] == [t.params for t in fresh.trials]
+
+
+def test_what_a_user_enqueued_is_taken_into_account() -> None:
+    study = optuna.create_study(
+        direction="maximize", sampler=controllers.make("ppo", space=ToySpace(), seed=0)
+    )
+    best = {name: options[-1] for name, options in OPTIONS.items()}
+    study.enqueue_trial(best)
+    for _ in range(25):
+        trial = study.ask(ToySpace().distributions())
+        study.tell(trial, accuracy(trial.params))
+    assert study.trials[0].params == best
+    keys = {ToySpace().architecture(trial.params).key for trial in study.trials}
+    assert len(keys) == 25
+
+
+def test_screening_is_a_bool() -> None:
+    with pytest.raises(controllers.ControllerError, match="screening 'no': it must be true or"):
+        controllers.make("ppo", screening="no")
