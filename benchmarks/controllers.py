@@ -1,0 +1,188 @@
+"""How good a network controllers and samplers find in how many trials, on a table of real ones.
+
+Run: python benchmarks/controllers.py TABLE.npz --choices ops --observe s0,s1,s2 --score test
+     [--same unique_id] [--latency lat_ms_pixel3 [--target-quantile 0.3] [--w -0.07] | --pareto]
+     --controllers ppo,surrogate,tpe,gp [--trials 100] [--seeds 20] [--jobs 2] [--json] [--out DIR]
+
+A trial shows the accuracy of one training seed; the incumbent, the best by what was shown, is
+judged by the score. A network proposed again is not trained again and does not count. The noise
+floor is the regret of who sees one training of the whole table. Every contender searches with the
+same seeds; `ppo:screening=false` gives it options, several are joined by `+`, and any sampler of
+Optuna's stands beside ours by its class: `NSGAIISampler:population_size=20`.
+"""
+
+import argparse
+import json
+import os
+import sys
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if __name__ == "__main__" and not __package__:
+    # Run as a file: its folder holds namesakes of our packages and must not be searched for them.
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks.tabular import contender as contenders
+from benchmarks.tabular.findings import finding, table
+from benchmarks.tabular.searching import Course, run
+from benchmarks.tabular.task import PARETO, REWARD, Task
+from controllers.errors import ControllerError
+from nas import atomic
+from nas.errors import UserError
+from nas.rewards import Reward
+from nas.tabular import Table, TableSpace
+
+AT = (25, 50, 100, 200, 300, 500)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the searches that are missing and print what they found; the exit code."""
+    given = _parser().parse_args(arguments)
+    try:
+        asked = [contenders.parse(text) for text in given.controllers.split(",")]
+        task = _task(given)
+        courses = _courses(given, asked, task)
+    except (UserError, ControllerError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; with --out the same command goes on", file=sys.stderr)
+        return 130
+    at = [t for t in AT if t <= given.trials] or [given.trials]
+    found = {name: finding(task, of_one) for name, of_one in courses.items()}
+    floor = None if task.kind == PARETO else task.floor()
+    if given.json:
+        facts = {name: each.facts(at) for name, each in found.items()}
+        print(json.dumps({"objective": task.kind, "floor": floor, "controllers": facts}, indent=1))
+    else:
+        print(f"{_words(given, task)}\n\n{table(found, at)}")
+        if floor is not None:
+            print(f"\nNoise floor: {floor:.3f} %.")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("table", type=Path, help="a .npz file, see nas/tabular.py")
+    parser.add_argument("--choices", required=True, help="the array of choices [rows, decisions]")
+    parser.add_argument("--observe", required=True, help="accuracy columns, one a training seed")
+    parser.add_argument("--score", required=True, help="the accuracy column to judge by")
+    parser.add_argument("--same", help="a column that is equal for rows with the same network")
+    parser.add_argument("--latency", help="a column of ms")
+    parser.add_argument("--target-quantile", type=float, default=0.3)
+    parser.add_argument("--w", type=float, default=-0.07)
+    parser.add_argument("--hard", action="store_true", help="the target is a limit (0, -1)")
+    parser.add_argument("--pareto", action="store_true", help="accuracy and latency, no reward")
+    parser.add_argument("--known", default="", help="more columns that are known before training")
+    parser.add_argument("--seconds", help="a column of training seconds")
+    parser.add_argument("--controllers", required=True, help="joined by commas")
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--workers", type=int, default=1, help="simulated, asynchronous")
+    parser.add_argument("--jobs", type=int, default=1, help="searches at a time")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--out", type=Path, help="keeps each search there, and goes on from it")
+    return parser
+
+
+def _task(given: argparse.Namespace) -> Task:
+    whole = Table(given.table)
+    space = TableSpace(
+        whole.choices(given.choices), whole.column(given.same) if given.same else None
+    )
+    latency = whole.latency(given.latency) if given.latency else None
+    reward = None
+    if latency is None and given.pareto:
+        raise UserError("--pareto needs --latency")
+    if latency is not None and not given.pareto:
+        target = float(np.quantile(latency, given.target_quantile))
+        reward = Reward.hard(target) if given.hard else Reward.soft(target, given.w)
+    known = [whole.column(name) for name in given.known.split(",") if name]
+    score = whole.column(given.score)
+    return Task(
+        space,
+        _observed(whole, given.observe),
+        score,
+        latency,
+        reward,
+        np.stack(known, axis=1) if known else np.zeros((len(score), 0)),
+        whole.column(given.seconds) if given.seconds else np.ones(len(score)),
+    )
+
+
+def _observed(whole: Table, names: str) -> NDArray[np.float64]:
+    found = np.stack([whole.column(name, gaps=True) for name in names.split(",")], axis=1)
+    if never := int((~np.isfinite(found)).all(axis=1).sum()):
+        raise UserError(f"{whole.path}: {never} rows have no finite number in any of {names}")
+    return found
+
+
+_TASK: list[Task] = []
+"""Of a worker process: it is sent once, not with every search."""
+
+
+def _courses(
+    given: argparse.Namespace, asked: list[contenders.Contender], task: Task
+) -> dict[str, list[Course]]:
+    """All searches, those of one contender after another's; missing ones are run."""
+    _seated(task)
+    wanted = [(each, seed) for each in asked for seed in range(given.seeds)]
+    found: dict[str, list[Course]] = {each.text: [] for each in asked}
+    with ProcessPoolExecutor(given.jobs, initializer=_seated, initargs=(task,)) as pool:
+        work = [pool.submit(_searched, given, each, seed) for each, seed in wanted]
+        try:
+            for done, ((each, _), result) in enumerate(zip(wanted, work, strict=True), start=1):
+                found[each.text].append(result.result())
+                print(f"\r{done}/{len(work)} {each.text}\033[K", end="", file=sys.stderr)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    print("\r\033[K", end="", file=sys.stderr)
+    return found
+
+
+def _seated(task: Task) -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"
+    _TASK[:] = [task]
+
+
+def _searched(given: argparse.Namespace, contender: contenders.Contender, seed: int) -> Course:
+    settings = _settings(given)
+    path = given.out and given.out / f"{contender.text.replace(':', '_')}-{seed}.json"
+    if path and path.exists():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["settings"] != settings:
+            raise UserError(f"{path} was made with other settings; choose another --out")
+        return Course(**kept["course"])
+    course = run(_TASK[0], contender, given.trials, seed, given.workers)
+    if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write(path, json.dumps({"settings": settings, "course": asdict(course)}).encode())
+    return course
+
+
+def _settings(given: argparse.Namespace) -> dict[str, Any]:
+    left_out = {"controllers", "seeds", "jobs", "json", "out", "table"}
+    settings = {name: value for name, value in vars(given).items() if name not in left_out}
+    return {"table": given.table.name, **settings}
+
+
+def _words(given: argparse.Namespace, task: Task) -> str:
+    what = {
+        PARETO: f"hypervolume of accuracy and {given.latency}",
+        REWARD: f"reward at the {given.target_quantile:g} quantile of {given.latency}"
+        + (f", T = {task.reward.target_ms:.4g} ms" if task.reward else ""),
+    }.get(task.kind, "accuracy")
+    return (
+        f"{given.table.name}, {len(task.rows()):,} networks, {what}; regret in % after so many"
+        f" trials, mean of {given.seeds} seeds ± standard error"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,61 @@
+"""Whom a table is searched by: a controller of ours or any sampler of Optuna's, with options."""
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler
+
+from benchmarks.tabular.task import Task
+from nas import plugins
+from nas.errors import UserError
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """`ppo`, `ppo:screening=false`, `NSGAIISampler:population_size=20`..."""
+
+    name: str
+    options: tuple[tuple[str, Any], ...]
+
+    @property
+    def text(self) -> str:
+        """As it is written on the command line."""
+        given = "+".join(f"{name}={str(value).lower()}" for name, value in self.options)
+        return f"{self.name}:{given}" if given else self.name
+
+    def sampler(self, task: Task, seed: int) -> BaseSampler:
+        """Make it for a search of this seed."""
+        if self.name in plugins.names("controllers"):
+            return plugins.controller(
+                self.name, space=task.space, cost=task.known(), seed=seed, **dict(self.options)
+            )
+        made: BaseSampler = getattr(optuna.samplers, self.name)(seed=seed, **dict(self.options))
+        return made
+
+
+def parse(text: str) -> Contender:
+    """Read a contender. Raises UserError for a name that neither we nor Optuna know."""
+    name, _, given = text.partition(":")
+    if name not in plugins.names("controllers") and not _is_sampler(name):
+        known = ", ".join(plugins.names("controllers"))
+        raise UserError(f"no controller {name!r}: it is one of {known}, or a sampler of Optuna's")
+    pairs = [pair.partition("=") for pair in given.split("+") if pair]
+    return Contender(name, tuple((option, _value(value)) for option, _, value in pairs))
+
+
+def _is_sampler(name: str) -> bool:
+    found = getattr(optuna.samplers, name, None)
+    return inspect.isclass(found) and "seed" in inspect.signature(found).parameters
+
+
+def _value(text: str) -> Any:
+    if text in ("true", "false"):
+        return text == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

@@ -1,0 +1,90 @@
+"""One search over a table, in simulated time."""
+
+import heapq
+import time
+import warnings
+from dataclasses import dataclass
+
+import optuna
+
+from benchmarks.tabular.contender import Contender
+from benchmarks.tabular.task import PARETO, Task
+
+REPEATS = 200
+"""Proposals in a row of what was trained before; then one counts, that the search may end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What became of a search, after each trial that counts (a network not trained before).
+
+    score: by the true value: of the objective, of the incumbent; the hypervolume, of the front.
+    best: whether a network of the highest true value was trained by then. hours: simulated.
+    ask_ms: of each proposal.
+    """
+
+    score: list[float]
+    best: list[bool]
+    hours: list[float]
+    rows: list[int]
+    ask_ms: list[float]
+
+
+def run(task: Task, contender: Contender, trials: int, seed: int, workers: int = 1) -> Course:
+    """Search until so many networks were trained, by `workers` at a time."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = contender.sampler(task, seed)
+    study = optuna.create_study(directions=task.directions, sampler=sampler)
+    search = _Search(task, study, seed)
+    while len(search.course.score) < trials:
+        while len(search.running) < workers:
+            search.ask()
+        search.tell()
+    return search.course
+
+
+class _Search:
+    def __init__(self, task: Task, study: optuna.Study, seed: int) -> None:
+        self.task, self.study, self.seed = task, study, seed
+        self.running: list[tuple[float, int, int, optuna.Trial]] = []
+        self.course = Course([], [], [], [], [])
+        self._now, self._repeats, self._optimum = 0.0, 0, task.optimum()
+        self._values: dict[int, tuple[float, ...]] = {}
+        self._distributions = dict(task.space.distributions())
+        self._reached = False
+
+    def ask(self) -> None:
+        """Propose a network and begin its training; what is known is told at once."""
+        while True:
+            start = time.perf_counter()
+            trial = self.study.ask(self._distributions)
+            self.course.ask_ms.append(1000 * (time.perf_counter() - start))
+            row = self.task.space.architecture(trial.params).number
+            if row not in self._values or self._repeats >= REPEATS:
+                break
+            self._repeats += 1
+            self.study.tell(trial, self._values[row])
+        self._repeats = 0
+        done = self._now + float(self.task.seconds[row])
+        heapq.heappush(self.running, (done, trial.number, row, trial))
+
+    def tell(self) -> None:
+        """End the training that is done first."""
+        self._now, _, row, trial = heapq.heappop(self.running)
+        values = self._values.setdefault(row, self.task.observation(row, self.seed, 0))
+        self.study.tell(trial, values)
+        self._reached |= self.task.truth(row)[0] >= self._optimum
+        self.course.rows.append(row)
+        self.course.best.append(bool(self._reached))
+        self.course.hours.append(self._now / 3600)
+        self.course.score.append(self._score())
+
+    def _score(self) -> float:
+        if self.task.kind == PARETO:
+            rows = list(self._values)
+            seen = self.task.observed_front(rows, [self._values[row] for row in rows])
+            return self.task.volume(seen)
+        incumbent = max(self._values, key=lambda row: self._values[row][0])
+        return self.task.truth(incumbent)[0]

@@ -1,0 +1,162 @@
+"""The tabular benchmark on a small made-up table, from its command line to its figures."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import controllers
+from benchmarks import controllers as benchmark
+from benchmarks.tabular.contender import parse
+from benchmarks.tabular.searching import run
+from benchmarks.tabular.task import Task
+from nas.errors import UserError
+from nas.rewards import Reward
+from nas.tabular import TableSpace
+
+ROWS = np.array(
+    [[a, b, c, d] for a in range(3) for b in range(3) for c in range(3) for d in range(3)]
+)
+ACCURACY = 60 + ROWS @ np.array([4.0, 3.0, 2.0, 1.0])
+LATENCY = 1.0 + ROWS @ np.array([0.5, 0.1, 0.3, 0.0])
+
+
+def task(kind: str, noise: float = 0.0) -> Task:
+    rng = np.random.default_rng(0)
+    observed = np.stack([ACCURACY + noise * rng.standard_normal(81) for _ in range(3)], axis=1)
+    latency = None if kind == "accuracy" else LATENCY
+    reward = Reward.soft(1.5) if kind == "reward" else None
+    space = TableSpace(ROWS)
+    return Task(space, observed, ACCURACY, latency, reward, np.zeros((81, 0)), np.full(81, 3600.0))
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "small.npz"
+    rng = np.random.default_rng(0)
+    seeds = {f"s{at}": ACCURACY + rng.standard_normal(81) for at in range(2)}
+    np.savez(path, ops=ROWS, test=ACCURACY, ms=LATENCY, size=1.0 + LATENCY, **seeds)
+    return path
+
+
+def command(path: Path, *more: str) -> list[str]:
+    usual = ["--choices", "ops", "--observe", "s0,s1", "--score", "test"]
+    return [str(path), *usual, "--seeds", "2", "--trials", "25", *more]
+
+
+@pytest.mark.parametrize("kind", ["accuracy", "reward", "pareto"])
+def test_the_whole_table_leaves_no_regret(kind: str) -> None:
+    given = task(kind)
+    course = run(given, parse("random"), trials=81, seed=0)
+    assert sorted(course.rows) == list(range(81))
+    assert course.best[-1]
+    best = given.optimum() if kind != "pareto" else given.volume(list(range(81)))
+    assert course.score[-1] == pytest.approx(best)
+    assert (np.diff(course.score) >= -1e-9).all()
+    assert course.hours[-1] == pytest.approx(81)
+
+
+def test_workers_train_side_by_side_in_simulated_time() -> None:
+    course = run(task("reward"), parse("random"), trials=40, seed=0, workers=4)
+    assert course.hours[-1] == pytest.approx(10)
+
+
+def test_seeds_of_a_network_differ_and_are_the_same_again() -> None:
+    given = task("accuracy", noise=1.0)
+    shown = [given.observation(7, 0, again) for again in range(3)]
+    assert sorted(shown) == sorted((float(value),) for value in given.observed[7])
+    assert given.observation(7, 0, 0) == shown[0]
+    assert len({given.observation(7, seed, 0) for seed in range(20)}) == 3
+
+
+def test_the_floor_is_the_regret_of_who_sees_everything_once() -> None:
+    assert task("reward").floor() == 0
+    assert 0 < task("reward", noise=2.0).floor() < 10
+
+
+def test_knowing_the_weight_of_accuracy_is_knowing_the_reward() -> None:
+    given = task("reward")
+    known = given.known()
+    for row in given.rows()[::7]:
+        architecture = given.space.architecture(
+            {f"choice{at}": str(option) for at, option in enumerate(ROWS[row])}
+        )
+        assert known.weights(architecture)[0] * ACCURACY[row] == pytest.approx(given.truth(row)[0])
+        assert task("pareto").known().known(architecture) == (None, LATENCY[row])
+
+
+@pytest.mark.parametrize("name", controllers.names())
+def test_every_controller_can_be_named(name: str) -> None:
+    course = run(task("reward", noise=1.0), parse(name), trials=14, seed=1)
+    assert len(set(course.rows)) == 14
+    assert len(course.ask_ms) >= 14
+
+
+def test_samplers_of_optuna_and_options(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chosen = "ppo:screening=false+startup=8,NSGAIISampler:population_size=5"
+    arguments = command(path, "--latency", "ms", "--known", "size", "--controllers", chosen)
+    assert benchmark.main([*arguments, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert list(found["controllers"]) == [
+        "ppo:screening=false+startup=8", "NSGAIISampler:population_size=5",
+    ]  # fmt: skip
+    for figures in found["controllers"].values():
+        assert figures["regret"]["25"] >= 0
+        assert figures["seeds"] == 2
+    assert found["floor"] >= 0
+
+
+def test_it_goes_on_where_it_stopped(
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = command(path, "--controllers", "random", "--out", str(tmp_path / "kept"))
+    assert benchmark.main(arguments) == 0
+    first = capsys.readouterr().out
+    assert len(list((tmp_path / "kept").glob("random-*.json"))) == 2
+    assert benchmark.main(arguments) == 0
+    assert capsys.readouterr().out == first
+    assert benchmark.main([*arguments[:-4], "--trials", "30", *arguments[-4:]]) == 2
+    assert "made with other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--controllers", "ppp"], "no controller 'ppp': it is one of random, tpe"),
+        (["--controllers", "ppo:depth=3"], "controller 'ppo' has no option 'depth'"),
+        (["--controllers", "random", "--latency", "gpu"], "has no array 'gpu': it has ms"),
+        (["--controllers", "random", "--pareto"], "--pareto needs --latency"),
+    ],
+)
+def test_mistakes_are_one_line(
+    path: Path, more: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert benchmark.main(command(path, *more)) == 2
+    said = capsys.readouterr().err.strip()
+    assert message in said
+    assert "\n" not in said
+
+
+def test_it_runs_as_a_file(path: Path) -> None:
+    """Its folder has namesakes of our packages, `latency/` and itself."""
+    script = Path(benchmark.__file__)
+    done = subprocess.run(
+        [sys.executable, str(script), *command(path, "--controllers", "surrogate")],
+        capture_output=True, text=True, check=True, cwd=path.parent,
+    )  # fmt: skip
+    assert "| surrogate | " in done.stdout
+
+
+def test_unknown_names_of_optuna_are_refused() -> None:
+    with pytest.raises(UserError, match="or a sampler of Optuna's"):
+        parse("TPESample")
+    assert parse("TPESampler:n_startup_trials=4").options == (("n_startup_trials", 4),)
+
+
+def test_no_sampler_is_made_of_an_abstract_class() -> None:
+    made: Any = parse("RandomSampler").sampler(task("accuracy"), 0)
+    assert type(made).__name__ == "RandomSampler"
