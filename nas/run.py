@@ -186,6 +186,7 @@ def create(
             atomic.write(path / starting.FILE, starting.dump(starts))
         if model is not None:
             search_model.write(model, path)
+            search_model.write_first(model, path)
         save_settings(run)
     return run
 

@@ -13,7 +13,7 @@ from nas import settings as settings_of
 from nas.errors import UserError
 from nas.executors import opening
 from nas.interruption import Interruption, Stopped
-from nas.latency import devices, pricing, search_model
+from nas.latency import devices, known, pricing, search_model
 from nas.objective import Objective
 from nas.progress import Progress, Silent
 from nas.proposals import refuse_unfit
@@ -295,7 +295,12 @@ def _drive(
 ) -> None:
     from nas.loop import Loop
 
-    sampler = plugins.controller(run.settings.controller, space=run.space(), seed=run.settings.seed)
+    sampler = plugins.controller(
+        run.settings.controller,
+        space=run.space(),
+        cost=known.of_run(run, workplace.source),
+        seed=run.settings.seed,
+    )
     loop = Loop(
         run,
         workplace.task,

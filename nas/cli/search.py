@@ -52,7 +52,9 @@ def search(
     controller: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Who proposes: random, tpe, nsga2 or reinforce. Default: tpe."
+            metavar="NAME",
+            help="Who proposes: random, tpe, nsga2, gp, local_search, evolution, reinforce, "
+            "surrogate or ppo. Default: tpe.",
         ),
     ] = None,
     start: Annotated[

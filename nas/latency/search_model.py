@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 AUTO, NONE = "auto", "none"
 FILE = "latency-model.json"
 """The copy in a run's folder: what a search begins with, it goes on with."""
+FIRST = "latency-model-first.json"
+"""What it was at the start: proposals are made by it, that they are the same when replayed."""
 FIT_FROM = 100
 """Trials from which on a model is fitted unasked: for fewer, measuring each is less work."""
 
@@ -92,11 +94,26 @@ def read(run: Path) -> "LatencyModel | None":
     return document.load(path) if path.exists() else None
 
 
+def read_first(run: Path) -> "LatencyModel | None":
+    """Return the model that a run in this folder began with. Raises LatencyError if damaged."""
+    from latency.model import document
+
+    path = run / FIRST
+    return document.load(path) if path.exists() else None
+
+
 def write(model: "LatencyModel", run: Path) -> None:
     """Copy the model into a run's folder. Raises OSError."""
     from latency.model import document
 
     document.save(model, run / FILE)
+
+
+def write_first(model: "LatencyModel", run: Path) -> None:
+    """Copy the model that a run begins with into its folder, for good. Raises OSError."""
+    from latency.model import document
+
+    document.save(model, run / FIRST)
 
 
 def elsewhere(model: "LatencyModel", source: "LatencySource") -> str:

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import controllers
 from controllers.errors import ControllerError
 from latency import sources
 from latency.bench import LocalBench
@@ -88,7 +89,7 @@ def test_a_name_like_no_other_gets_the_list_without_a_guess() -> None:
 def test_names_come_from_our_tables(group: plugins.Group) -> None:
     expected = {
         "search_spaces": tuple(plugins.SPACES),
-        "controllers": ("random", "tpe", "nsga2", "reinforce"),
+        "controllers": tuple(controllers.names()),
         "runtimes": tuple(sources.RUNTIMES),
     }
     assert plugins.names(group) == expected[group]

@@ -31,7 +31,7 @@ from tests.nas.table_search import (  # noqa: F401
     small,
 )
 
-CONTROLLERS = ("random", "tpe", "nsga2", "reinforce")
+CONTROLLERS = ("random", "tpe", "nsga2", "reinforce", "evolution", "surrogate", "ppo")
 
 
 def sequence(run: Run) -> list[tuple[Any, ...]]:

@@ -1,0 +1,97 @@
+"""What a controller is told of architectures before any of them is trained."""
+
+import math
+from typing import TYPE_CHECKING
+
+from nas.latency import search_model
+from search_spaces.operators import costs
+
+if TYPE_CHECKING:
+    from latency.source import LatencySource
+    from nas.objective import Objective
+    from nas.run import Run
+    from search_spaces.architecture import Architecture
+
+
+class Sizes:
+    """MACs and parameters (`controllers.protocols.Measured`): known wherever latency is not."""
+
+    def __init__(self, shape: search_model.Shape) -> None:
+        self._shape = shape
+
+    def measures(self, architecture: "Architecture") -> tuple[float, ...]:
+        """Return MACs to the first and to the last exit, and parameters."""
+        graph = self._shape.space.blocks(architecture, self._shape.image, self._shape.classes)
+        found = costs(graph)
+        return (
+            float(found.lazy_macs[0]),
+            float(found.lazy_macs[-1]),
+            float(found.parameters),
+        )
+
+
+class Known(Sizes):
+    """Latency, what the objective makes of it, and sizes.
+
+    An early-exit network's latency depends on where images leave, which training decides. Its
+    reward is weighed by the latency of its last exit; where latency is an objective of its own, the
+    share of that which images take on average has to be learnt. `source` has to give the same
+    answers for as long as the run goes on, however often it is resumed: proposals depend on them.
+    """
+
+    def __init__(
+        self,
+        shape: search_model.Shape,
+        source: "LatencySource",
+        objective: "Objective",
+        slowest_ms: float,
+    ) -> None:
+        super().__init__(shape)
+        self._source, self._objective, self._slowest_ms = source, objective, slowest_ms
+
+    def __call__(self, architecture: "Architecture") -> float:
+        """Return milliseconds to the last exit, with the risk that the objective takes."""
+        return self._exits_ms(architecture)[-1]
+
+    def weights(self, architecture: "Architecture") -> tuple[float, ...]:
+        """Return the reward of an accuracy of 1; of latency, that of the last exit."""
+        ms, facts, reward = self(architecture), self._objective.facts, self._objective.reward
+        if facts or reward is None:
+            return tuple(ms if name == "latency_ms" else 1.0 for name in facts)
+        return (reward(1.0, ms),)
+
+    def known(self, architecture: "Architecture") -> tuple[float | None, ...]:
+        """Return parameters: where images leave, and so what they take, is for training to tell."""
+        facts = self._objective.facts
+        if "parameters" not in facts:
+            return (None,) * max(1, len(facts))
+        parameters = super().measures(architecture)[-1]
+        return tuple(parameters if name == "parameters" else None for name in facts)
+
+    def measures(self, architecture: "Architecture") -> tuple[float, ...]:
+        """Return milliseconds to the first and to the last exit, and the sizes."""
+        exits = self._exits_ms(architecture)
+        return (exits[0], exits[-1], *super().measures(architecture))
+
+    def violation(self, architecture: "Architecture") -> float:
+        """Return by which part its last exit is slower than a network that is trained may be."""
+        return max(0.0, self(architecture) / self._slowest_ms - 1)
+
+    def _exits_ms(self, architecture: "Architecture") -> list[float]:
+        graph = self._shape.space.blocks(architecture, self._shape.image, self._shape.classes)
+        upper = self._objective.risk == "upper"
+        return [each.high_ms if upper else each.latency_ms for each in self._source.estimate(graph)]
+
+
+def of_run(run: "Run", source: "LatencySource") -> Sizes:
+    """Return what the controller of a run is told, the same whenever the run is driven.
+
+    Latency is told where it is computed, by a law or by the model that the run began with; where
+    each network has to be measured it is not known.
+    """
+    shape = search_model.Shape(run.space(), *run.shape())
+    first = search_model.read_first(run.path)
+    if first is None and search_model.bench_of(source) is not None:
+        return Sizes(shape)
+    slowest = run.settings.max_latency or math.inf
+    return Known(shape, source if first is None else first, run.objective(), slowest)
