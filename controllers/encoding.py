@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Measure = Callable[[Any], Sequence[float]]
 """Positive numbers known of an architecture before it is trained, always as many."""
 
+REMEMBERED = 5000
+"""Rows that are kept: far more than one proposal looks at."""
 ORDERED = 0.5
 """Of a decision whose options are numbers: how much their order says, beside whether they equal."""
 
@@ -65,6 +67,8 @@ class Encoder:
     def _row(self, architecture: "Keyed") -> tuple[np.ndarray, np.ndarray]:
         row = self._rows.get(architecture.key)
         if row is None:
+            if len(self._rows) >= REMEMBERED:
+                self._rows.clear()
             row = self._rows[architecture.key] = (
                 self._choices(architecture),
                 self._measures(architecture),

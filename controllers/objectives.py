@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from controllers.encoding import REMEMBERED
 from controllers.protocols import Measured, Weighing
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Objectives:
         """What is known; remembered, as a cost may walk through the whole network."""
         found = self._facts.get(architecture.key)
         if found is None:
+            if len(self._facts) >= REMEMBERED:
+                self._facts.clear()
             found = self._facts[architecture.key] = self._asked(architecture)
         return found
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from controllers.discretise import axes
+from controllers.encoding import REMEMBERED
 
 if TYPE_CHECKING:
     from controllers.protocols import Keyed, Space
@@ -44,6 +45,8 @@ class Vocabulary:
     def _row(self, architecture: "Keyed") -> tuple[np.ndarray, np.ndarray]:
         row = self._read.get(architecture.key)
         if row is None:
+            if len(self._read) >= REMEMBERED:
+                self._read.clear()
             chosen = self._space.parameters(architecture)
             active = self._space.active(chosen)
             row = self._read[architecture.key] = (

@@ -1,6 +1,7 @@
 """What a controller is told of architectures before any of them is trained."""
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nas.latency import search_model
@@ -11,6 +12,20 @@ if TYPE_CHECKING:
     from nas.objective import Objective
     from nas.run import Run
     from search_spaces.architecture import Architecture
+    from search_spaces.blocks import BlockGraph
+
+
+REMEMBERED = 5000
+"""Architectures whose facts are kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of one network: milliseconds to each exit (none where they are not known), and sizes."""
+
+    exits_ms: tuple[float, ...]
+    macs: tuple[int, ...]
+    parameters: int
 
 
 class Sizes:
@@ -18,16 +33,27 @@ class Sizes:
 
     def __init__(self, shape: search_model.Shape) -> None:
         self._shape = shape
+        self._facts: dict[str, Facts] = {}
 
     def measures(self, architecture: "Architecture") -> tuple[float, ...]:
         """Return MACs to the first and to the last exit, and parameters."""
-        graph = self._shape.space.blocks(architecture, self._shape.image, self._shape.classes)
-        found = costs(graph)
-        return (
-            float(found.lazy_macs[0]),
-            float(found.lazy_macs[-1]),
-            float(found.parameters),
-        )
+        found = self.facts(architecture)
+        return float(found.macs[0]), float(found.macs[-1]), float(found.parameters)
+
+    def facts(self, architecture: "Architecture") -> Facts:
+        """Return what is known; the latest are remembered, as a controller asks again and again."""
+        found = self._facts.get(architecture.key)
+        if found is None:
+            if len(self._facts) >= REMEMBERED:
+                self._facts.clear()
+            graph = self._shape.space.blocks(architecture, self._shape.image, self._shape.classes)
+            sizes = costs(graph)
+            found = Facts(self._exits_ms(graph), sizes.lazy_macs, sizes.parameters)
+            self._facts[architecture.key] = found
+        return found
+
+    def _exits_ms(self, graph: "BlockGraph") -> tuple[float, ...]:
+        return ()
 
 
 class Known(Sizes):
@@ -51,7 +77,7 @@ class Known(Sizes):
 
     def __call__(self, architecture: "Architecture") -> float:
         """Return milliseconds to the last exit, with the risk that the objective takes."""
-        return self._exits_ms(architecture)[-1]
+        return self.facts(architecture).exits_ms[-1]
 
     def weights(self, architecture: "Architecture") -> tuple[float, ...]:
         """Return the reward of an accuracy of 1; of latency, that of the last exit."""
@@ -65,22 +91,22 @@ class Known(Sizes):
         facts = self._objective.facts
         if "parameters" not in facts:
             return (None,) * max(1, len(facts))
-        parameters = super().measures(architecture)[-1]
+        parameters = float(self.facts(architecture).parameters)
         return tuple(parameters if name == "parameters" else None for name in facts)
 
     def measures(self, architecture: "Architecture") -> tuple[float, ...]:
         """Return milliseconds to the first and to the last exit, and the sizes."""
-        exits = self._exits_ms(architecture)
+        exits = self.facts(architecture).exits_ms
         return (exits[0], exits[-1], *super().measures(architecture))
 
     def violation(self, architecture: "Architecture") -> float:
         """Return by which part its last exit is slower than a network that is trained may be."""
         return max(0.0, self(architecture) / self._slowest_ms - 1)
 
-    def _exits_ms(self, architecture: "Architecture") -> list[float]:
-        graph = self._shape.space.blocks(architecture, self._shape.image, self._shape.classes)
+    def _exits_ms(self, graph: "BlockGraph") -> tuple[float, ...]:
         upper = self._objective.risk == "upper"
-        return [each.high_ms if upper else each.latency_ms for each in self._source.estimate(graph)]
+        exits = self._source.estimate(graph)
+        return tuple(each.high_ms if upper else each.latency_ms for each in exits)
 
 
 def of_run(run: "Run", source: "LatencySource") -> Sizes:
