@@ -17,6 +17,7 @@ import os
 import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ if __name__ == "__main__" and not __package__:
     # Run as a file: its folder holds namesakes of our packages and must not be searched for them.
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import controllers
 from benchmarks.tabular import contender as contenders
 from benchmarks.tabular.findings import finding, table
 from benchmarks.tabular.searching import Course, run
@@ -169,7 +171,13 @@ def _searched(given: argparse.Namespace, contender: contenders.Contender, seed: 
 def _settings(given: argparse.Namespace) -> dict[str, Any]:
     left_out = {"controllers", "seeds", "jobs", "json", "out", "table"}
     settings = {name: value for name, value in vars(given).items() if name not in left_out}
-    return {"table": given.table.name, **settings}
+    rooms = (Path(__file__).parent / "tabular", Path(controllers.__file__).parent)
+    code = [file.read_bytes() for room in rooms for file in sorted(room.glob("*.py"))]
+    return {
+        "table": sha256(given.table.read_bytes()).hexdigest()[:16],
+        "code": sha256(b"".join(code)).hexdigest()[:16],
+        **settings,
+    }
 
 
 def _words(given: argparse.Namespace, task: Task) -> str:

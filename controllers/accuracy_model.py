@@ -5,13 +5,14 @@ Gaussian process (closed form, good from the first ten trials) and an ensemble o
 randomised trees (Geurts et al. 2006), which copes with cliffs.
 """
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtri
 
-from controllers.encoding import Features
+from controllers.encoding import Features, joined
 from controllers.gaussian_process import GaussianProcess, fitted
 from controllers.kernel import Kernel
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 KERNEL_ROWS = 250
 """A kernel's numbers are fitted on at most so many trials, the process on `ROWS`."""
 ROWS = 400
-TREES = 60
+TREES = 30
 TREES_FROM = 40
-"""Trials from which on trees are tried: with fewer they never foretold better."""
+"""Trials from which on trees are tried: fewer make no tree worth its name."""
 LEAF = 2
 
 
@@ -38,29 +39,55 @@ class Shape:
 class AccuracyModel:
     """Means and standard deviations in the unit of the given values, cliffs flattened.
 
-    Values below the median are taken for what a normal distribution would have at their rank (the
-    half-rank warping of Google Vizier, arXiv 2408.11527, section 3): how bad the bad ones are must
-    not drown the differences among the good ones.
+    Low values are taken for what a normal distribution would have at their rank (the half-rank
+    warping of Google Vizier, arXiv 2408.11527, section 3): how bad the bad ones are must not drown
+    the differences among the good ones.
 
     Args:
         features: of n architectures.
         values: float64 [n], higher is better.
         shape: of another model of the same space, or None to choose one for these data.
+        anchor: the lowest value that is not low; None for the median.
     """
 
-    def __init__(self, features: Features, values: np.ndarray, shape: Shape | None = None) -> None:
-        kept = _kept(values, ROWS)
+    def __init__(
+        self,
+        features: Features,
+        values: np.ndarray,
+        shape: Shape | None = None,
+        anchor: float | None = None,
+    ) -> None:
+        self.kept = kept = _kept(values, ROWS)
         self._centre, self._scale = _span(features.measures)
-        self.values = half_rank(values)
+        self.values = half_rank(values, anchor)
         self._mean = float(self.values.mean())
         self._deviation = float(self.values.std()) or 1.0
         rows, unit = self._scaled(features[kept]), self._unit(self.values[kept])
         self.shape = shape or _chosen(rows, unit)
-        self._trees: ExtraTreesRegressor | None = None
-        if self.shape.trees:
-            self._trees = _trees(rows, unit)
+        self._rows, self._units = rows, unit
+        self._trees = _trees(rows, unit) if self.shape.trees else None
+        self._process = GaussianProcess(rows, unit, self.shape.kernel)
+
+    def at_kept(self) -> np.ndarray:
+        """Means of those of the n architectures that were `kept`: their values without noise."""
+        if self._trees is not None:
+            unit, _ = _of_trees(self._trees, self._rows)
         else:
-            self._process = GaussianProcess(rows, unit, self.shape.kernel)
+            unit = self._process.at_known()[: len(self.kept)]
+        return np.asarray(unit * self._deviation + self._mean)
+
+    def believing(self, features: Features) -> "AccuracyModel":
+        """A model for which these architectures have shown what this one expects of them.
+
+        Means stay, deviations nearby shrink (Ginsbourger et al. 2010, "kriging believer").
+        """
+        model = copy.copy(self)
+        if self._trees is None:
+            scaled = self._scaled(features)
+            rows, (mean, _) = joined(self._rows, scaled), self._process.predict(scaled)
+            units = np.concatenate([self._units, mean])
+            model._process = GaussianProcess(rows, units, self.shape.kernel)
+        return model
 
     def predict(self, features: Features) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the values that training would show on average."""
@@ -79,9 +106,9 @@ class AccuracyModel:
         return Features(features.choices, features.decision, measures)
 
 
-def half_rank(values: np.ndarray) -> np.ndarray:
-    """Values from the median up as they are, lower ones by their rank; the order is kept."""
-    middle = float(np.median(values))
+def half_rank(values: np.ndarray, anchor: float | None = None) -> np.ndarray:
+    """Values from the anchor (the median) up as they are, lower ones by rank; order is kept."""
+    middle = float(np.median(values)) if anchor is None else anchor
     upper = values[values >= middle]
     deviation = float(np.sqrt(np.mean((upper - middle) ** 2)))
     if deviation == 0:
@@ -89,7 +116,7 @@ def half_rank(values: np.ndarray) -> np.ndarray:
     distinct, place = np.unique(values, return_inverse=True)
     below = int((distinct < middle).sum())
     # Quantiles below one half, evenly: the lowest value stands for the middle of its share.
-    low = middle + deviation * norm.ppf((np.arange(below) + 0.5) / (2 * max(below, 1)))
+    low = middle + deviation * ndtri((np.arange(below) + 0.5) / (2 * max(below, 1)))
     return np.asarray(np.concatenate([low, distinct[below:]])[place])
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from controllers.discretise import options
+from controllers.seeds import derive
 
 if TYPE_CHECKING:
     from controllers.history import History
@@ -26,6 +27,21 @@ def draw(space: "Space", rng: np.random.Generator) -> "Keyed":
     )
 
 
+def balanced(space: "Space", seed: int, number: int) -> "Keyed":
+    """The `number`-th of a design in which the options of each decision take turns.
+
+    Every option of a decision with n of them is there in any n in a row that begin at a multiple
+    of n, in an order of the decision's own.
+    """
+    chosen = {}
+    for name, distribution in space.distributions().items():
+        listed = options(distribution)
+        turn, place = divmod(number, len(listed))
+        order = np.random.default_rng(derive(seed, "design", name, turn)).permutation(len(listed))
+        chosen[name] = listed[order[place]]
+    return space.architecture(chosen)
+
+
 def free(
     history: "History",
     rng: np.random.Generator,
@@ -33,8 +49,8 @@ def free(
 ) -> "Keyed":
     """The first of `proposed()` (by default a draw) that is free: untried and within the bounds.
 
-    After `DRAWS` of them, what a search by moves from the last one finds; where there is nothing
-    left, the last one itself.
+    After `DRAWS` of them and one more, what a search by moves from the last one finds; where there
+    is nothing left, the last one itself.
     """
     make = proposed or (lambda: draw(history.space, rng))
     last = make()

@@ -5,20 +5,21 @@ import numpy as np
 
 def ranks(values: np.ndarray) -> np.ndarray:
     """The rank of each row [n, objectives], higher values being better; 0 is the Pareto front."""
-    left, rank = np.arange(len(values)), 0
-    found = np.zeros(len(values), dtype=int)
-    while len(left):
-        front = nondominated(values[left])
-        found[left[front]] = rank
-        left, rank = left[~front], rank + 1
+    if values.shape[1] == 1:
+        return np.unique(-values[:, 0], return_inverse=True)[1].reshape(-1)
+    beats = _beats(values)
+    found, beaten_by, rank = np.zeros(len(values), dtype=int), beats.sum(axis=0), 0
+    while len(front := np.flatnonzero(beaten_by == 0)):
+        found[front] = rank
+        beaten_by[front] = -1  # nobody of a later rank beats it: it stays below 0
+        beaten_by -= beats[front].sum(axis=0)
+        rank += 1
     return found
 
 
 def nondominated(values: np.ndarray) -> np.ndarray:
     """Which rows [n, objectives] no other row beats: at least as good in all, better in one."""
-    no_worse = (values[:, None] >= values[None]).all(axis=2)
-    better = (values[:, None] > values[None]).any(axis=2)
-    return np.asarray(~(no_worse & better).any(axis=0))
+    return np.asarray(~_beats(values).any(axis=0))
 
 
 def crowding(values: np.ndarray) -> np.ndarray:
@@ -34,9 +35,24 @@ def crowding(values: np.ndarray) -> np.ndarray:
 
 
 def order(values: np.ndarray) -> np.ndarray:
-    """Row numbers, best first: by rank, then by crowding within the rank, then as they came."""
+    """Row numbers, best first: by rank, then the less crowded, then as they came.
+
+    With one objective simply by value.
+    """
+    if values.shape[1] == 1:
+        return np.argsort(-values[:, 0], kind="stable")
     rank = ranks(values)
     spread = np.zeros(len(values))
     for front in np.unique(rank):
         spread[rank == front] = crowding(values[rank == front])
     return np.asarray(np.lexsort((np.arange(len(values)), -spread, rank)))
+
+
+def _beats(values: np.ndarray) -> np.ndarray:
+    """Whether row i beats row j, bool [n, n]."""
+    count = len(values)
+    no_worse, better = np.ones((count, count), dtype=bool), np.zeros((count, count), dtype=bool)
+    for column in values.T:
+        no_worse &= column[:, None] >= column
+        better |= column[:, None] > column
+    return no_worse & better

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 Measure = Callable[[Any], Sequence[float]]
 """Positive numbers known of an architecture before it is trained, always as many."""
 
-REMEMBERED = 5000
-"""Rows that are kept: far more than one proposal looks at."""
+REMEMBERED = 20_000
+"""Architectures of which something is kept: far more than one proposal looks at."""
 ORDERED = 0.5
 """Of a decision whose options are numbers: how much their order says, beside whether they equal."""
 
@@ -40,6 +40,22 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.choices)
+
+
+def forget(remembered: dict[str, Any]) -> None:
+    """Drop the older half of what is remembered by key, where it has become too much."""
+    if len(remembered) >= REMEMBERED:
+        for key in list(remembered)[: REMEMBERED // 2]:
+            del remembered[key]
+
+
+def joined(one: Features, other: Features) -> Features:
+    """The rows of both."""
+    return Features(
+        np.concatenate([one.choices, other.choices]),
+        one.decision,
+        np.concatenate([one.measures, other.measures]),
+    )
 
 
 class Encoder:
@@ -67,8 +83,7 @@ class Encoder:
     def _row(self, architecture: "Keyed") -> tuple[np.ndarray, np.ndarray]:
         row = self._rows.get(architecture.key)
         if row is None:
-            if len(self._rows) >= REMEMBERED:
-                self._rows.clear()
+            forget(self._rows)
             row = self._rows[architecture.key] = (
                 self._choices(architecture),
                 self._measures(architecture),

@@ -1,6 +1,7 @@
 """What is believed at one moment of a search, and what another trial would be worth."""
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,9 @@ DECIMALS = 6
 MARGIN = 0.1
 """Beyond the worst value seen, as a share of the span: where hypervolume begins to count."""
 
+Shapes = Mapping[int, Shape]
+"""Of the model of each objective that has to be learnt, by its place."""
+
 
 class Forecast:
     """The learnt objective foretold for any architecture, the others known or foretold too.
@@ -27,11 +31,7 @@ class Forecast:
     Args:
         objectives, encoder: of the study and its space.
         lessons: at least one.
-        pending: what is being trained: taken for done, with the results that are expected, so that
-            parallel workers spread out (Ginsbourger et al. 2010, "kriging believer").
-        shape: of the accuracy model, or None to choose one.
-        wish: float64 [objectives], in standard deviations: by how much objectives that are neither
-            learnt nor known are taken above their expectation.
+        shapes: of the models of an earlier forecast, or None to choose them.
     """
 
     def __init__(
@@ -39,44 +39,60 @@ class Forecast:
         objectives: "Objectives",
         encoder: "Encoder",
         lessons: "Sequence[Lesson]",
-        pending: "Sequence[Keyed]" = (),
-        shape: Shape | None = None,
-        wish: np.ndarray | None = None,
+        shapes: Shapes | None = None,
     ) -> None:
-        self._objectives, self._encoder, self._lessons = objectives, encoder, lessons
+        self._objectives, self._encoder = objectives, encoder
         self._architectures = [lesson.architecture for lesson in lessons]
-        self._features = encoder(self._architectures)
-        self._others = objectives.others(lessons)
-        self._wish = np.zeros(len(objectives.signs)) if wish is None else wish
+        self._told = np.array([lesson.values for lesson in lessons])
         self._learnt = objectives.learnt(lessons)
+        self._others = objectives.others(lessons)
+        features, given = encoder(self._architectures), shapes or {}
         accuracies = objectives.unknown(lessons, self._learnt)
-        self._model = AccuracyModel(self._features, accuracies, shape)
-        self.shape = self._model.shape
+        self._model = AccuracyModel(features, accuracies, given.get(self._learnt))
+        # Of a second objective both ends matter: none of its values is low.
         self._guesses = {
-            at: AccuracyModel(self._features, objectives.unknown(lessons, at), self.shape)
+            at: AccuracyModel(features, values, given.get(at), float(values.min()))
             for at, is_known in self._others
             if not is_known
+            for values in [objectives.unknown(lessons, at)]
         }
-        if pending:
-            self._believe(pending, accuracies)
-        self._mean, _ = self._model.predict(self._features)
 
-    def gains(self, architectures: "Sequence[Keyed]") -> np.ndarray:
-        """Logarithm of the expected improvement of each, or of the dominated hypervolume."""
+    @property
+    def shapes(self) -> Shapes:
+        """Of its models."""
+        guessed = {at: model.shape for at, model in self._guesses.items()}
+        return {self._learnt: self._model.shape, **guessed}
+
+    def believing(self, pending: "Sequence[Keyed]") -> "Forecast":
+        """A forecast that takes these for done, so that parallel workers spread out."""
+        if not pending:
+            return self
+        features, forecast = self._encoder(pending), copy.copy(self)
+        forecast._model = self._model.believing(features)
+        forecast._guesses = {at: each.believing(features) for at, each in self._guesses.items()}
+        return forecast
+
+    def gains(self, architectures: "Sequence[Keyed]", wish: np.ndarray | None = None) -> np.ndarray:
+        """Logarithm of the expected improvement of each, or of the dominated hypervolume.
+
+        wish: float64 [objectives], in standard deviations, by how much objectives that are neither
+        learnt nor known are taken above their expectation; None for not at all.
+        """
         features = self._encoder(architectures)
-        mean, deviation = self._model.predict(features)
         weights = self._objectives.weights(architectures, self._learnt)
+        mean, deviation = (part * weights for part in self._model.predict(features))
+        kept = self._model.kept
+        told_weights = self._objectives.weights(self._architectures, self._learnt)
+        reached = self._model.at_kept() * told_weights[kept]
         if not self._others:
-            told = self._objectives.weights(self._architectures, self._learnt)
-            best = (self._mean * told).max()
-            gain = improvement.log_expected(mean * weights, deviation * weights, best)
+            gain = improvement.log_expected(mean, deviation, reached.max())
             return np.asarray(np.round(gain, DECIMALS))
-        known = self._beside(architectures, features, self._wish)
-        front = np.column_stack([self._mean, self._seen()])
-        reached = np.column_stack([self._model.values[: len(self._lessons)], self._seen()])
-        worst, best_of = reached.min(axis=0), reached.max(axis=0)
-        reference = worst - MARGIN * np.maximum(best_of - worst, 1e-9)
-        gain = improvement.expected_hypervolume(mean, deviation, known, front, reference)
+        beside = self._beside(architectures, features, wish)
+        seen = np.column_stack([self._model.values * told_weights, self._seen()])
+        front = np.column_stack([reached, seen[kept, 1:]])
+        worst, span = seen.min(axis=0), np.ptp(seen, axis=0)
+        reference = worst - MARGIN * np.where(span > 0, span, 1.0)
+        gain = improvement.expected_hypervolume(mean, deviation, beside, front, reference)
         return np.asarray(np.round(np.log(np.maximum(gain, 1e-300)), DECIMALS))
 
     def best(self, count: int) -> "list[Keyed]":
@@ -84,9 +100,14 @@ class Forecast:
 
         With several objectives by non-dominated rank, then the less crowded.
         """
-        values = self.expected(self._architectures)
+        kept = self._model.kept
+        values = self._told[kept].copy()
+        weights = self._objectives.weights(self._architectures, self._learnt)
+        values[:, self._learnt] = self._model.at_kept() * weights[kept]
+        span = np.ptp(values, axis=0)
+        rounded = np.round(values / np.where(span > 0, span, 1.0), DECIMALS)
         chosen: dict[str, Keyed] = {}
-        for row in order(np.round(values, DECIMALS)):
+        for row in kept[order(rounded)]:
             chosen.setdefault(self._architectures[row].key, self._architectures[row])
         return list(chosen.values())[:count]
 
@@ -94,14 +115,14 @@ class Forecast:
         """The objectives expected of each, float64 [n, objectives], higher is better."""
         features = self._encoder(architectures)
         mean, _ = self._model.predict(features)
-        found = np.empty((len(architectures), len(self._wish)))
+        found = np.empty((len(architectures), self._told.shape[1]))
         others = [at for at, _ in self._others]
-        found[:, others] = self._beside(architectures, features, 0 * self._wish)
+        found[:, others] = self._beside(architectures, features, None)
         found[:, self._learnt] = mean * self._objectives.weights(architectures, self._learnt)
         return found
 
     def _beside(
-        self, architectures: "Sequence[Keyed]", features: "Features", wish: np.ndarray
+        self, architectures: "Sequence[Keyed]", features: "Features", wish: np.ndarray | None
     ) -> np.ndarray:
         """The objectives beside the learnt one, [n, objectives - 1], known or foretold."""
         columns = []
@@ -111,23 +132,10 @@ class Forecast:
                 columns.append(np.array([each.known[at] for each in facts], dtype=float))
             else:
                 mean, deviation = self._guesses[at].predict(features)
-                weights = self._objectives.weights(architectures, at)
-                columns.append(weights * (mean + wish[at] * deviation))
+                hoped = mean if wish is None else mean + wish[at] * deviation
+                columns.append(hoped * self._objectives.weights(architectures, at))
         return np.column_stack(columns) if columns else np.zeros((len(architectures), 0))
 
     def _seen(self) -> np.ndarray:
-        """The objectives beside the learnt one as they were told, those foretold flattened."""
-        return np.column_stack(
-            [
-                np.array([lesson.values[at] for lesson in self._lessons])
-                if is_known
-                else self._guesses[at].values * self._objectives.weights(self._architectures, at)
-                for at, is_known in self._others
-            ]
-        )
-
-    def _believe(self, pending: "Sequence[Keyed]", accuracies: np.ndarray) -> None:
-        """Take the pending ones for told, each with what is expected of it."""
-        expected, _ = self._model.predict(self._encoder(pending))
-        features = self._encoder([*self._architectures, *pending])
-        self._model = AccuracyModel(features, np.concatenate([accuracies, expected]), self.shape)
+        """The objectives beside the learnt one as they were told, [n, objectives - 1]."""
+        return self._told[:, [at for at, _ in self._others]]

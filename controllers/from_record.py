@@ -1,18 +1,20 @@
 """The frame of our samplers: a proposal for all decisions at once, read off the record."""
 
+import threading
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler, RandomSampler
-from optuna.search_space import IntersectionSearchSpace
+from optuna.search_space import intersection_search_space
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
 from controllers.errors import ControllerError
 from controllers.history import History, Reader
 from controllers.plain_space import PlainSpace
+from controllers.record import told
 from controllers.seeds import derive
 
 if TYPE_CHECKING:
@@ -36,6 +38,7 @@ class FromRecord(BaseSampler):
         self._name, self._space, self._cost, self._seed = name, space, cost, seed
         self._reader = Reader()
         self._plain: PlainSpace | None = None
+        self._alone = threading.RLock()  # threads of one study share the sampler
 
     @abstractmethod
     def propose(self, history: History, rng: np.random.Generator) -> "Keyed":
@@ -53,7 +56,7 @@ class FromRecord(BaseSampler):
         self.check(study)
         if self._space is not None:
             return dict(self._space.distributions())
-        return IntersectionSearchSpace().calculate(study)
+        return intersection_search_space(told(study, trial))
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -61,12 +64,13 @@ class FromRecord(BaseSampler):
         self.check(study)
         if not search_space:
             return {}
-        space = self._searched(search_space)
         rng = np.random.default_rng(derive(self._seed, trial.number, "proposal"))
-        # A cost knows the architectures of its own space, not points of a part of it.
-        cost = self._cost if space is self._space else None
-        history = self._reader.history(study, trial, space, cost)
-        return dict(space.parameters(self.propose(history, rng)))
+        with self._alone:
+            space = self._searched(search_space)
+            # A cost knows the architectures of its own space, not points of a part of it.
+            cost = self._cost if space is self._space else None
+            history = self._reader.history(study, trial, space, cost)
+            return dict(space.parameters(self.propose(history, rng)))
 
     def sample_independent(
         self,
@@ -97,5 +101,5 @@ def check_one_objective(name: str, study: Study) -> None:
     if len(study.directions) > 1:
         raise ControllerError(
             f"{name} learns from one objective and this study has {len(study.directions)}:"
-            " use one, or choose surrogate, evolution, nsga2, tpe or random"
+            " use one, or choose another controller, such as surrogate"
         )

@@ -38,6 +38,7 @@ class GaussianProcess:
         covariance[np.diag_indices(len(values))] += kernel.noise + JITTER
         self._factor = cholesky(covariance, lower=True)
         self._mean = float(values.mean())
+        self._values = values
         self._weights = cho_solve((self._factor, True), values - self._mean)
 
     def predict(self, features: Features) -> tuple[np.ndarray, np.ndarray]:
@@ -47,6 +48,10 @@ class GaussianProcess:
         solved = solve_triangular(self._factor, across.T, lower=True)
         prior = self._kernel.variance(bool(features.measures.shape[1]))
         return mean, np.sqrt(np.maximum(prior - (solved**2).sum(axis=0), 1e-12))
+
+    def at_known(self) -> np.ndarray:
+        """Means of the n architectures themselves, float64 [n]: their values without noise."""
+        return np.asarray(self._values - (self._kernel.noise + JITTER) * self._weights)
 
     def left_out(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation for each of the n values from the others, noise included.

@@ -2,14 +2,17 @@
 
 import hashlib
 import math
+from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optuna.distributions import BaseDistribution
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from controllers.protocols import Bounded
-from controllers.record import FIXED, known
+from controllers.record import ASKED_AFTER, FIXED, TOLD, known
 
 if TYPE_CHECKING:
     from controllers.protocols import Cost, Keyed, Space
@@ -17,28 +20,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A finished trial. `values`: one an objective, turned so that higher is better."""
+    """A finished trial.
+
+    `values`: one an objective, turned so that higher is better. `asked`: how many lessons had been
+    told when it was proposed. `drawn`: a controller chose it, not a user who enqueued it.
+    """
 
     architecture: "Keyed"
     values: tuple[float, ...]
+    asked: int = 0
     drawn: bool = True
-    """Whether a sampler chose it, rather than a user who enqueued it."""
 
 
 @dataclass(frozen=True, slots=True)
 class History:
     """The record as one trial may know it.
 
-    `lessons`: completed with finite values, in the order they were told. `pending`: proposed
-    before this trial and not told yet. `tried`: keys of all that was proposed before, failed ones
-    too. All three depend on the record alone, never on the moment at which it is read.
+    `number`: of the trial that asks. `signs`: 1 for an objective to maximise, -1 for one to
+    minimise. `lessons`: completed with finite values, in the order they were told. `pending`:
+    proposed before this trial and not told yet. `tried`: keys of all that was proposed before,
+    failed ones too. `digests`: of the first 0, 1, 2... lessons, what tells them from all others.
+    In a study that carries `record.TOLD` nothing of it depends on when it is read.
     """
 
     space: "Space"
+    number: int
     signs: tuple[float, ...]
     lessons: tuple[Lesson, ...]
     pending: tuple["Keyed", ...]
     tried: frozenset[str]
+    digests: tuple[str, ...]
     cost: "Cost | None" = None
 
     def free(self, architecture: "Keyed") -> bool:
@@ -49,13 +60,6 @@ class History:
         """How far beyond the hard bounds it lies; 0 without any."""
         cost: object = self.cost
         return cost.violation(architecture) if isinstance(cost, Bounded) else 0.0
-
-    def digest(self, told: int) -> str:
-        """What tells the first `told` lessons of this space from all others."""
-        seen = hashlib.sha256(repr(id(self.space)).encode())
-        for lesson in self.lessons[:told]:
-            seen.update(f"{lesson.architecture.key} {lesson.values}".encode())
-        return seen.hexdigest()
 
     def failed(self) -> set[str]:
         """Keys of what was tried and will teach nothing: failed, pruned, infinite."""
@@ -68,49 +72,97 @@ class Reader:
 
     def __init__(self) -> None:
         # By identity: finished trials are never changed, and a reference keeps each one's alive.
-        self._read: dict[int, tuple[FrozenTrial, Space, Keyed]] = {}
+        self._read: dict[int, tuple[FrozenTrial, Keyed]] = {}
+        self._of: tuple[Space, str] | None = None
 
     def history(
         self, study: Study, asking: FrozenTrial, space: "Space", cost: "Cost | None" = None
     ) -> History:
         """The history of `study` up to what `asking` could know.
 
-        Trials that lack one of the space's decisions are left out: they were another search's.
+        Trials that do not have an option of every decision are left out: they were another
+        search's.
         """
-        lessons, pending, tried = dict[int, Lesson](), [], []
+        text = self._text(space)
         signs = tuple(1.0 if d == StudyDirection.MAXIMIZE else -1.0 for d in study.directions)
-        earlier = study.get_trials(deepcopy=False)[: asking.number]
-        told = {trial.number: order for order, trial in enumerate(known(study, asking))}
-        for trial in earlier:
+        told = {trial.number: trial for trial in known(study, asking)}
+        found: dict[int, Keyed] = {}
+        for trial in study.get_trials(deepcopy=False)[: asking.number]:
             architecture = self._architecture(trial, space)
-            if architecture is None:
-                continue
-            tried.append(architecture.key)
-            if trial.number not in told:
-                pending.append(architecture)
-            elif trial.state == TrialState.COMPLETE:
-                values = _values(trial, signs)
-                if all(map(math.isfinite, values)):
-                    drawn = FIXED not in trial.system_attrs
-                    lessons[told[trial.number]] = Lesson(architecture, values, drawn)
-        ordered = tuple(lessons[order] for order in sorted(lessons))
-        return History(space, signs, ordered, tuple(pending), frozenset(tried), cost)
+            if architecture is not None:
+                found[trial.number] = architecture
+        lessons = _lessons([trial for n, trial in told.items() if n in found], found, signs)
+        return History(
+            space=space,
+            number=asking.number,
+            signs=signs,
+            lessons=lessons,
+            pending=tuple(each for n, each in found.items() if n not in told),
+            tried=frozenset(each.key for each in found.values()),
+            digests=_digests(f"{text} {signs}", lessons),
+            cost=cost,
+        )
+
+    def _text(self, space: "Space") -> str:
+        """The decisions in words; what was read for another space is forgotten."""
+        if self._of is None or self._of[0] is not space:
+            self._of = (space, repr(sorted(space.distributions().items())))
+            self._read.clear()
+        return self._of[1]
 
     def _architecture(self, trial: FrozenTrial, space: "Space") -> "Keyed | None":
         entry = self._read.get(id(trial))
-        if entry is not None and entry[0] is trial and entry[1] is space:
-            return entry[2]
-        # What a user enqueued is known from the start, whenever its trial takes it over.
-        params: dict[str, Any] = {**trial.system_attrs.get(FIXED, {}), **trial.params}
-        names = space.distributions()
-        if not names.keys() <= params.keys():
+        if entry is not None and entry[0] is trial:
+            return entry[1]
+        decisions = space.distributions()
+        params = trial.params
+        if not decisions.keys() <= params.keys():
+            # What a user enqueued is known from the start, whenever its trial takes it over.
+            params = {**trial.system_attrs.get(FIXED, {}), **params}
+        if not _fits(params, decisions):
             return None
-        architecture = space.architecture({name: params[name] for name in names})
+        architecture = space.architecture({name: params[name] for name in decisions})
         if trial.state.is_finished():
-            self._read[id(trial)] = (trial, space, architecture)
+            self._read[id(trial)] = (trial, architecture)
         return architecture
 
 
-def _values(trial: FrozenTrial, signs: tuple[float, ...]) -> tuple[float, ...]:
-    assert trial.values is not None, "a completed trial has values"
-    return tuple(sign * value for sign, value in zip(signs, trial.values, strict=True))
+def _fits(params: Mapping[str, Any], decisions: Mapping[str, BaseDistribution]) -> bool:
+    """Whether there is a value of every decision, and one that the decision has."""
+    try:
+        return all(
+            decision._contains(decision.to_internal_repr(params[name]))
+            for name, decision in decisions.items()
+        )
+    except (KeyError, ValueError, TypeError):
+        return False
+
+
+def _lessons(
+    told: list[FrozenTrial], architectures: Mapping[int, "Keyed"], signs: tuple[float, ...]
+) -> tuple[Lesson, ...]:
+    complete = [trial for trial in told if trial.state == TrialState.COMPLETE]
+    finite = [trial for trial in complete if all(map(math.isfinite, trial.values))]
+    orders = [trial.system_attrs.get(TOLD, 0) for trial in finite]
+    return tuple(
+        Lesson(
+            architectures[trial.number],
+            tuple(sign * value for sign, value in zip(signs, trial.values, strict=True)),
+            # In a study without the attribute one trial at a time is told and asked.
+            bisect_right(orders, trial.system_attrs[ASKED_AFTER])
+            if ASKED_AFTER in trial.system_attrs
+            else place,
+            FIXED not in trial.system_attrs,
+        )
+        for place, trial in enumerate(finite)
+    )
+
+
+def _digests(start: str, lessons: tuple[Lesson, ...]) -> tuple[str, ...]:
+    seen = hashlib.sha256(start.encode())
+    digests = [seen.hexdigest()]
+    for each in lessons:
+        fact = f"{each.architecture.key} {each.values} {each.asked} {each.drawn};"
+        seen.update(fact.encode())
+        digests.append(seen.hexdigest())
+    return tuple(digests)

@@ -50,8 +50,8 @@ class LocalSearch(FromRecord):
     def _present(self, history: "History") -> "Lesson | None":
         """Where the climb stands after the last trial told; None before the first.
 
-        A summit is left once all its neighbours were told or failed: the next trial then is a new
-        start, however low it lies.
+        A summit is left once all its neighbours within the bounds were told or failed: the next
+        trial then is a new start, however low it lies.
         """
         present: Lesson | None = None
         done = history.failed()
@@ -68,7 +68,7 @@ class LocalSearch(FromRecord):
     def _left(self, history: "History", present: "Lesson", done: set[str]) -> bool:
         """Whether nothing around the present architecture is left to train."""
         near = self._neighbours(history.space, present.architecture)
-        return all(neighbour.key in done for neighbour in near)
+        return all(each.key in done or history.violation(each) > 0 for each in near)
 
     def _neighbours(self, space: "Space", architecture: "Keyed") -> "tuple[Keyed, ...]":
         if self._around is None or self._around[0] is not space:

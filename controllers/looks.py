@@ -1,19 +1,22 @@
-"""When a learning controller looks at the record again: often at first, then every 2 % more."""
+"""When a learning controller looks at the record again: always at first, then every 2 % more."""
 
 from collections.abc import Sequence
 
-EVERY = 5
-"""Trials between two looks, at least."""
 SHARE = 50
-"""Beyond `SHARE * EVERY` trials: a look for every 1 / SHARE more."""
+"""A look for every 1 / SHARE more trials."""
+EVERY = 5
+"""Trials between two looks at which something slow is done, at least."""
 
 
-def looks(first: int, told: int) -> list[int]:
-    """The numbers of told trials at which the controller looks, `first` up to `told`."""
+def looks(first: int, told: int, every: int = 1) -> list[int]:
+    """The numbers of told trials at which the controller looks, `first` up to `told`.
+
+    every: trials between two looks, at least.
+    """
     found, at = [], first
     while at <= told:
         found.append(at)
-        at += max(EVERY, at // SHARE)
+        at += max(every, at // SHARE)
     return found
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from controllers.encoding import REMEMBERED
+from controllers.encoding import forget
 from controllers.protocols import Measured, Weighing
 
 if TYPE_CHECKING:
@@ -27,10 +27,10 @@ class Facts:
 
 
 class Objectives:
-    """The objectives of a study, of which training tells exactly one: the learnt one.
+    """The objectives of a study: one is learnt, the others mostly known beforehand.
 
-    It is a weight, known beforehand, times an accuracy, which a model learns. The others are known
-    from the cost; where that says nothing of them they too are learnt, beside their weights.
+    The learnt one is a weight, which is known, times an accuracy, which a model learns. The others
+    are known from the cost; where it says nothing of them they are learnt too, beside weights.
 
     Args:
         cost: what is known before training, or None.
@@ -45,8 +45,7 @@ class Objectives:
         """What is known; remembered, as a cost may walk through the whole network."""
         found = self._facts.get(architecture.key)
         if found is None:
-            if len(self._facts) >= REMEMBERED:
-                self._facts.clear()
+            forget(self._facts)
             found = self._facts[architecture.key] = self._asked(architecture)
         return found
 

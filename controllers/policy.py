@@ -17,6 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from controllers.threads import ALONE
+
 UNITS = 100
 INITIAL_RANGE = 0.1
 LEARNING_RATE = 1e-2
@@ -172,9 +174,10 @@ class Learner:
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Run on one thread, as sums in another order would give other weights; then as before."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
+    with ALONE:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)

@@ -5,23 +5,25 @@ it needs hundreds of trials. Screened, it proposes a few hundred architectures, 
 (`controllers/surrogate.py`) picks the one of the highest expected improvement, and the policy
 learns from trained architectures and from what the surrogate expects of its own proposals
 (DyNA-PPO, Angermueller et al., ICLR 2020). What makes it sample-efficient is the surrogate.
+
+A draw is made canonical before anything is learnt from it: decisions that turn out not to matter
+stand at their first option, and neither their choice nor their entropy counts.
 """
 
-from typing import TYPE_CHECKING
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
 from controllers.accuracy_model import half_rank
-from controllers.candidates import free, mutants
+from controllers.candidates import DRAWS, free, mutants
 from controllers.dominance import order
 from controllers.errors import ControllerError, check_whole
-from controllers.forecast import Forecast
-from controllers.looks import looks
+from controllers.looks import EVERY, looks
 from controllers.policy import one_thread as torch_on_one_thread
 from controllers.ppo_learner import Batch, PpoLearner
 from controllers.seeds import derive
-from controllers.surrogate import AGAIN, PARENTS, Surrogate, distinct
-from controllers.threads import one_thread
+from controllers.surrogate import PARENTS, Surrogate
 from controllers.tokens import Vocabulary
 
 if TYPE_CHECKING:
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from controllers.protocols import Cost, Keyed, Space
 
 PROPOSED = 200
+BESIDE = 40
+"""Mutants of the best architectures told, beside what the policy proposes."""
 IMAGINED = 32
 """Proposals at each look that the policy learns from as the surrogate, or a trial, values them."""
 BEST = 10
@@ -73,26 +77,18 @@ class Ppo(Surrogate):
         with torch_on_one_thread():
             if self._screening or len(history.lessons) < self._startup:
                 return super().propose(history, rng)
-            with one_thread():
-                policy = self._learner(history, len(history.lessons)).policy
-                words = self._vocabulary(history)
-                count = len(words.options)
-                return free(
-                    history,
-                    rng,
-                    lambda: words.architectures(policy.draw(rng.random((1, count))))[0],
-                )
+            learner = self._learner(history, len(history.lessons))
+            drawn = self._drawn(history, learner, DRAWS, rng)
+            # A policy that is sure of itself repeats itself: then what lies near its proposals.
+            turns = chain(drawn, (mutants(history.space, drawn, 1, rng)[0] for _ in repeat(None)))
+            return free(history, rng, lambda: next(turns))
 
     def gathered(self, history: "History", look: int) -> "list[Keyed]":
-        """What the policy proposes, and mutants of the most promising of these."""
+        """What the policy proposes, mutants of the best, and of the most promising of all."""
         rng = np.random.default_rng(derive(self._seed, "pool", look))
         found = self._drawn(history, self._learner(history, look), PROPOSED, rng)
-        found = [each for each in distinct(found) if history.violation(each) <= 0]
-        if not found:
-            return found
-        gains = self.forecast(history, look).gains(found)
-        promising = [found[at] for at in np.argsort(-gains, kind="stable")[:PARENTS]]
-        return distinct(found + mutants(history.space, promising, AGAIN, rng))
+        found += mutants(history.space, self.forecast(history, look).best(PARENTS), BESIDE, rng)
+        return self.refined(history, look, found, rng)
 
     def _drawn(
         self, history: "History", learner: PpoLearner, many: int, rng: np.random.Generator
@@ -102,14 +98,12 @@ class Ppo(Surrogate):
 
     def _learner(self, history: "History", told: int) -> PpoLearner:
         """The learner that has looked at all that the first `told` lessons let it look at."""
-        turns = looks(self._startup, told)
+        turns = looks(self._startup, told, EVERY)
         at = len(turns)
-        while at and (known := self.recalled("learner", history, turns[at - 1])) is None:
+        while at and self.recalled("learner", history, turns[at - 1]) is None:
             at -= 1
-        learner: PpoLearner
         if at:
-            assert isinstance(known, PpoLearner)
-            learner = known
+            learner = cast(PpoLearner, self.recalled("learner", history, turns[at - 1]))
         else:
             options = self._vocabulary(history).options
             learner = PpoLearner(options, derive(self._seed, "policy"))
@@ -122,28 +116,56 @@ class Ppo(Surrogate):
     def _learn(self, learner: PpoLearner, history: "History", before: list[int], look: int) -> None:
         """Look at what was told since the look before."""
         lessons = history.lessons[:look]
-        new = list(range(before[-1] if before else 0, look))
+        # What a user enqueued is worth imitating, but no controller proposed it.
+        new = [each for each in lessons[before[-1] if before else 0 :] if each.drawn]
         rng = np.random.default_rng(derive(self._seed, "learn", look))
         drawn = self._drawn(history, learner, IMAGINED, rng)
-        values, forecast = _values(lessons), None
         if self._screening:
-            forecast = self.forecast(history, look)
-        architectures, worth = _valued(drawn, lessons, values, forecast)
-        # What a user enqueued is worth imitating, but no policy proposed it.
-        own = [at for at in new if lessons[at].drawn]
-        architectures = [lessons[at].architecture for at in own] + architectures
-        worth = np.concatenate([values[own], worth])
-        spread = float(worth.std()) or 1.0
-        tokens, active = self._vocabulary(history)(architectures)
-        made_by = [max((turn for turn in before if turn <= at), default=-1) for at in own]
-        batch = Batch(
-            tokens,
-            active,
-            (worth - worth.mean()) / spread,
-            np.array(made_by + [-1] * (len(architectures) - len(own))),
-        )
-        leading = [lessons[at].architecture for at in _best(lessons)[:BEST]]
+            batch = self._foretold(history, look, new, drawn)
+        else:
+            batch = self._known_only(history, lessons, new, drawn, before)
+        values = np.array([lesson.values for lesson in lessons])
+        leading = [lessons[at].architecture for at in order(values)[:BEST]]
         learner.learn(batch, self._vocabulary(history)(leading), look)
+
+    def _foretold(
+        self, history: "History", look: int, new: "list[Lesson]", drawn: "list[Keyed]"
+    ) -> Batch:
+        """New lessons and the policy's own draws, all as the surrogate values them.
+
+        A surrogate chose what was trained: how likely the policy was to propose it weighs nothing.
+        """
+        rows = [lesson.architecture for lesson in new] + drawn
+        expected = self.forecast(history, look).expected(rows)
+        return self._batch(history, rows, _worth(expected), [-1] * len(rows))
+
+    def _known_only(
+        self,
+        history: "History",
+        lessons: "tuple[Lesson, ...]",
+        new: "list[Lesson]",
+        drawn: "list[Keyed]",
+        before: list[int],
+    ) -> Batch:
+        """New lessons, and those draws that were trained before: their result counts again."""
+        worth = _worth(np.array([lesson.values for lesson in lessons]))
+        told = {
+            lesson.architecture.key: float(value)
+            for lesson, value in zip(lessons, worth, strict=True)
+        }
+        again = [each for each in drawn if each.key in told]
+        rows = [lesson.architecture for lesson in new] + again
+        made_by = [max((turn for turn in before if turn <= each.asked), default=-1) for each in new]
+        values = np.array([told[row.key] for row in rows])
+        return self._batch(history, rows, values, made_by + [-1] * len(again))
+
+    def _batch(
+        self, history: "History", rows: "list[Keyed]", worth: np.ndarray, made_by: list[int]
+    ) -> Batch:
+        tokens, active = self._vocabulary(history)(rows)
+        if len(rows):
+            worth = (worth - worth.mean()) / (float(worth.std()) or 1.0)
+        return Batch(tokens, active, worth, np.array(made_by))
 
     def _vocabulary(self, history: "History") -> Vocabulary:
         if self._words is None or self._words[0] is not history.space:
@@ -151,43 +173,8 @@ class Ppo(Surrogate):
         return self._words[1]
 
 
-def _values(lessons: "tuple[Lesson, ...]") -> np.ndarray:
-    """One number a lesson, higher is better: the objective, or minus the place by dominance."""
-    values = np.array([lesson.values for lesson in lessons])
+def _worth(values: np.ndarray) -> np.ndarray:
+    """One number a row, higher is better: the objective, or minus the place by dominance."""
     if values.shape[1] == 1:
         return half_rank(values[:, 0])
     return -np.argsort(order(values)).astype(float)
-
-
-def _best(lessons: "tuple[Lesson, ...]") -> list[int]:
-    values = np.array([lesson.values for lesson in lessons])
-    return [int(row) for row in order(values)]
-
-
-def _valued(
-    drawn: "list[Keyed]",
-    lessons: "tuple[Lesson, ...]",
-    values: np.ndarray,
-    forecast: Forecast | None,
-) -> "tuple[list[Keyed], np.ndarray]":
-    """The drawn architectures of which something is known, and what they are worth.
-
-    Those that were trained before bring their result again, the others what is foretold.
-    """
-    told = {lesson.architecture.key: value for lesson, value in zip(lessons, values, strict=True)}
-    if forecast is None:
-        known = [each for each in drawn if each.key in told]
-        return known, np.array([told[each.key] for each in known])
-    expected = forecast.expected(drawn)
-    if expected.shape[1] == 1:
-        foretold = expected[:, 0]
-    else:
-        foretold = -_places(np.array([lesson.values for lesson in lessons]), expected)
-    worth = [told.get(each.key, value) for each, value in zip(drawn, foretold, strict=True)]
-    return drawn, np.array(worth)
-
-
-def _places(told: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """The place by dominance that each expected row would take among those told."""
-    together = order(np.concatenate([told, expected]))
-    return np.argsort(together)[len(told) :].astype(float)

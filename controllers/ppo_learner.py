@@ -32,7 +32,8 @@ PAST = 6
 class Batch:
     """Rows to learn from: tokens [n, decisions], which decisions matter, and advantages [n].
 
-    made_by: [n], the look of the policy that proposed a row; -1 for the present one.
+    made_by: [n], the look after which the policy proposed a row; -1 where it was not drawn by a
+    policy that is known, or by the present one.
     """
 
     tokens: np.ndarray
@@ -61,9 +62,17 @@ class PpoLearner:
 
     def learn(self, batch: Batch, best: tuple[np.ndarray, np.ndarray], look: int) -> None:
         """Learn at a look: from a batch, then from the best so far (tokens, active)."""
+        if len(batch.tokens):
+            self._improve(batch)
+        leading, matter = torch.from_numpy(best[0]), torch.from_numpy(best[1])
+        for _ in range(IMITATION):
+            self._step(-scores(self.policy, leading, matter)[0].mean())
+        self._entropy *= ENTROPY_LEFT
         self._past[look] = copy.deepcopy(self.policy)
         while len(self._past) > PAST:
             del self._past[min(self._past)]
+
+    def _improve(self, batch: Batch) -> None:
         tokens, active = torch.from_numpy(batch.tokens), torch.from_numpy(batch.active)
         with torch.no_grad():
             before, _ = scores(self.policy, tokens, active)
@@ -75,10 +84,6 @@ class PpoLearner:
             clipped = ratio.clamp(1 - CLIP, 1 + CLIP)
             gain = torch.minimum(ratio * advantages, clipped * advantages)
             self._step(-(gain + self._entropy * entropy).mean())
-        leading, matter = torch.from_numpy(best[0]), torch.from_numpy(best[1])
-        for _ in range(IMITATION):
-            self._step(-scores(self.policy, leading, matter)[0].mean())
-        self._entropy *= ENTROPY_LEFT
 
     def _weights(self, batch: Batch, now: Tensor) -> np.ndarray:
         """Importance weights: how much likelier a row is now than to the policy that made it."""
@@ -103,10 +108,11 @@ class PpoLearner:
 
 
 def scores(policy: Policy, tokens: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probability and mean entropy of each row, over the decisions that matter: [n] each."""
+    """Log-probability of each row and its entropy a decision, over those that matter: [n] each."""
     logs = policy(tokens)
     chosen = torch.stack(
         [log.gather(1, tokens[:, t : t + 1])[:, 0] for t, log in enumerate(logs)], dim=1
     )
     entropy = torch.stack([-(log.exp() * log).sum(dim=1) for log in logs], dim=1)
-    return (chosen * active).sum(dim=1), (entropy * active).sum(dim=1)
+    mattering = active.sum(dim=1).clamp(min=1)
+    return (chosen * active).sum(dim=1), (entropy * active).sum(dim=1) / mattering

@@ -18,7 +18,8 @@ from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
 from controllers.discretise import Axis, axes
-from controllers.errors import ControllerError, check_whole
+from controllers.errors import check_whole
+from controllers.from_record import check_one_objective
 from controllers.record import FIXED, told
 from controllers.seeds import derive
 
@@ -65,7 +66,7 @@ class Reinforce(BaseSampler):
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        _check_one_objective(study)
+        check_one_objective("reinforce", study)
         if self._space is not None:
             return dict(self._space.distributions())
         return IntersectionSearchSpace().calculate(study)
@@ -73,7 +74,7 @@ class Reinforce(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        _check_one_objective(study)
+        check_one_objective("reinforce", study)
         if not search_space:
             return {}
         from controllers.policy import one_thread
@@ -95,7 +96,7 @@ class Reinforce(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        _check_one_objective(study)
+        check_one_objective("reinforce", study)
         uniform = RandomSampler(seed=derive(self._seed, trial.number, "one", param_name))
         return uniform.sample_independent(study, trial, param_name, param_distribution)
 
@@ -145,14 +146,6 @@ class Reinforce(BaseSampler):
             return [axis.name in names for axis in decisions]
 
         return matter
-
-
-def _check_one_objective(study: Study) -> None:
-    if len(study.directions) > 1:
-        raise ControllerError(
-            f"reinforce learns from one objective and this study has {len(study.directions)}:"
-            " use one, or choose nsga2, tpe or random"
-        )
 
 
 def _choices(decisions: tuple[Axis, ...], tokens: Sequence[int]) -> dict[str, Any]:

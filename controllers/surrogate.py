@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
-from controllers.candidates import draw, free, mutants
+from controllers.candidates import balanced, draw, free, mutants
 from controllers.encoding import Encoder
 from controllers.errors import check_whole
-from controllers.forecast import Forecast
+from controllers.forecast import Forecast, Shapes
 from controllers.from_record import FromRecord
 from controllers.looks import looks, refits, since_best
 from controllers.objectives import Objectives
@@ -22,7 +22,6 @@ from controllers.seeds import derive
 from controllers.threads import one_thread
 
 if TYPE_CHECKING:
-    from controllers.accuracy_model import Shape
     from controllers.history import History
     from controllers.protocols import Cost, Keyed, Space
 
@@ -32,9 +31,11 @@ PARENTS = 10
 MUTANTS = 120
 """Of the best architectures told."""
 DRAWN = 40
+PROMISING = 10
 AGAIN = 60
 """Mutants of the most promising of all these."""
-REMEMBERED = 3
+KEPT = 3
+"""Results of each kind that are remembered: one proposal asks for no more."""
 
 
 def surrogate(
@@ -43,7 +44,8 @@ def surrogate(
     """Takes one objective, or two or three.
 
     Args:
-        startup: completed trials before the model is asked; until then proposals are random.
+        startup: completed trials before the model is asked; until then proposals are drawn so that
+            every option of every decision is tried about as often.
 
     Raises:
         ControllerError: a startup that is no integer or below 2.
@@ -69,57 +71,83 @@ class Surrogate(FromRecord):
 
     def propose(self, history: "History", rng: np.random.Generator) -> "Keyed":
         if len(history.lessons) < self._startup:
-            return free(history, rng)
+            return self.first(history, rng)
         with one_thread():
-            found = [each for each in self.pool(history, self._look(history)) if history.free(each)]
+            pool = self.pool(history, self._look(history))
+            found = [each for each in pool if history.free(each)]
             if not found:
-                return free(history, rng)
+                parents = self.forecast(history, len(history.lessons)).best(PARENTS)
+                return free(history, rng, lambda: mutants(history.space, parents, 1, rng)[0])
             return found[int(self._gains(history, found, rng).argmax())]
+
+    def first(self, history: "History", rng: np.random.Generator) -> "Keyed":
+        """A proposal before anything is learnt."""
+        design = iter([balanced(history.space, self._seed, history.number)])
+        return free(history, rng, lambda: next(design, None) or draw(history.space, rng))
 
     def pool(self, history: "History", look: int) -> "list[Keyed]":
         """The candidates gathered after the first `look` lessons."""
-        return self._once("pool", history, look, lambda: self.gathered(history, look))
+        return self.once("pool", history, look, lambda: self.gathered(history, look))
 
     def gathered(self, history: "History", look: int) -> "list[Keyed]":
         """Mutants of the best lessons, draws, and mutants of the most promising among these."""
         rng = np.random.default_rng(derive(self._seed, "pool", look))
-        believed = self.forecast(history, look)
-        found = mutants(history.space, believed.best(PARENTS), MUTANTS, rng)
+        found = mutants(history.space, self.forecast(history, look).best(PARENTS), MUTANTS, rng)
         found += [draw(history.space, rng) for _ in range(DRAWN)]
+        return self.refined(history, look, found, rng)
+
+    def refined(
+        self, history: "History", look: int, found: "list[Keyed]", rng: np.random.Generator
+    ) -> "list[Keyed]":
+        """What of `found` is within the bounds, and mutants of the most promising of it."""
         found = [each for each in distinct(found) if history.violation(each) <= 0]
         if not found:
             return found
-        promising = np.argsort(-believed.gains(found), kind="stable")[:PARENTS]
-        found += mutants(history.space, [found[at] for at in promising], AGAIN, rng)
-        return distinct(found)
+        gains = self.forecast(history, look).gains(found)
+        promising = [found[at] for at in np.argsort(-gains, kind="stable")[:PROMISING]]
+        return distinct(found + mutants(history.space, promising, AGAIN, rng))
 
     def forecast(self, history: "History", told: int) -> Forecast:
         """What the first `told` lessons teach."""
-        return self._once("forecast", history, told, lambda: self._forecast(history, told))
+        return self.once("forecast", history, told, lambda: self._forecast(history, told))
+
+    def once(self, what: str, history: "History", told: int, make: Callable[[], T]) -> T:
+        """What `make` gives, remembered for the first `told` lessons of this history."""
+        found = self.recalled(what, history, told)
+        if found is None:
+            found = make()
+            self.remember(what, history, told, found)
+        return cast(T, found)
+
+    def recalled(self, what: str, history: "History", told: int) -> object | None:
+        """What was remembered for the first `told` lessons of this history, or None."""
+        return self._memory.get((what, history.digests[told]))
+
+    def remember(self, what: str, history: "History", told: int, found: object) -> None:
+        """Keep it until a few later ones of its kind have come."""
+        self._memory[what, history.digests[told]] = found
+        of_kind = [key for key in self._memory if key[0] == what]
+        for key in of_kind[:-KEPT]:
+            del self._memory[key]
 
     def _forecast(self, history: "History", told: int) -> Forecast:
         objectives, encoder = self._tools(history)
-        shape = self._shape(history, refits(self._startup, told))
-        return Forecast(objectives, encoder, history.lessons[:told], (), shape)
+        shapes = self._shapes(history, refits(self._startup, told))
+        return Forecast(objectives, encoder, history.lessons[:told], shapes)
 
-    def _shape(self, history: "History", told: int) -> "Shape":
+    def _shapes(self, history: "History", told: int) -> Shapes:
         objectives, encoder = self._tools(history)
         lessons = history.lessons[:told]
-        return self._once(
-            "shape", history, told, lambda: Forecast(objectives, encoder, lessons).shape
+        return self.once(
+            "shapes", history, told, lambda: Forecast(objectives, encoder, lessons).shapes
         )
 
     def _gains(
         self, history: "History", found: "list[Keyed]", rng: np.random.Generator
     ) -> np.ndarray:
         """The gains with all that is known now, what is under way included."""
-        if not history.pending and len(history.signs) == 1:
-            return self.forecast(history, len(history.lessons)).gains(found)
-        objectives, encoder = self._tools(history)
-        shape = self._shape(history, refits(self._startup, len(history.lessons)))
-        wish = rng.standard_normal(len(history.signs))
-        believed = Forecast(objectives, encoder, history.lessons, history.pending, shape, wish)
-        return believed.gains(found)
+        believed = self.forecast(history, len(history.lessons)).believing(history.pending)
+        return believed.gains(found, rng.standard_normal(len(history.signs)))
 
     def _look(self, history: "History") -> int:
         values = [lesson.values[0] for lesson in history.lessons]
@@ -134,27 +162,13 @@ class Surrogate(FromRecord):
             measure = objectives.measure if history.cost is not None else None
             encoder = Encoder(history.space, measure)
             known = self._known = (history.space, history.signs, objectives, encoder)
+            self._memory.clear()
         return known[2], known[3]
-
-    def recalled(self, what: str, history: "History", told: int) -> object | None:
-        """What was remembered for the first `told` lessons of this history, or None."""
-        return self._memory.get((what, history.digest(told)))
-
-    def remember(self, what: str, history: "History", told: int, found: object) -> None:
-        """Keep it for as long as a few later ones of its kind have not come."""
-        self._memory[what, history.digest(told)] = found
-        of_kind = [key for key in self._memory if key[0] == what]
-        for key in of_kind[:-REMEMBERED]:
-            del self._memory[key]
-
-    def _once(self, what: str, history: "History", told: int, make: Callable[[], T]) -> T:
-        found = self.recalled(what, history, told)
-        if found is None:
-            found = make()
-            self.remember(what, history, told, found)
-        return cast(T, found)
 
 
 def distinct(architectures: "list[Keyed]") -> "list[Keyed]":
     """Each network once, at its first place."""
-    return list({each.key: each for each in architectures}.values())
+    found: dict[str, Keyed] = {}
+    for each in architectures:
+        found.setdefault(each.key, each)
+    return list(found.values())

@@ -1,11 +1,15 @@
 """Sums in one order: linear algebra on one thread, whatever the machine has."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
 import scipy.linalg  # noqa: F401  (the libraries to limit have to be loaded before they are found)
 from threadpoolctl import ThreadpoolController
+
+ALONE = threading.RLock()
+"""Held while the number of threads is not the user's: it belongs to the whole process."""
 
 
 @contextmanager
@@ -15,7 +19,7 @@ def one_thread() -> Iterator[None]:
     Several threads add up in another order, and the last bits of a sum decide between two
     candidates that promise the same.
     """
-    with _libraries().limit(limits=1):
+    with ALONE, _libraries().limit(limits=1):
         yield
 
 

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from controllers.discretise import axes
-from controllers.encoding import REMEMBERED
+from controllers.encoding import forget
 
 if TYPE_CHECKING:
     from controllers.protocols import Keyed, Space
+
+
+MADE = 5000
+"""Rows of tokens whose architectures are remembered: a policy repeats itself."""
 
 
 class Vocabulary:
@@ -19,19 +23,22 @@ class Vocabulary:
         self._space = space
         self._axes = axes(dict(space.distributions()))
         self.options = tuple(len(axis.options) for axis in self._axes)
+        self._made: dict[tuple[int, ...], Keyed] = {}
         self._read: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
     def architectures(self, tokens: np.ndarray) -> "list[Keyed]":
-        """The canonical architectures of rows of tokens [n, decisions]."""
-        return [
-            self._space.architecture(
-                {
-                    axis.name: axis.options[token]
-                    for axis, token in zip(self._axes, row, strict=True)
-                }
-            )
-            for row in tokens.tolist()
-        ]
+        """The canonical architectures of rows of tokens [n, decisions], each row once."""
+        return [self._architecture(row) for row in dict.fromkeys(map(tuple, tokens.tolist()))]
+
+    def _architecture(self, row: tuple[int, ...]) -> "Keyed":
+        made = self._made.get(row)
+        if made is None:
+            if len(self._made) >= MADE:
+                self._made.clear()
+            pairs = zip(self._axes, row, strict=True)
+            chosen = {axis.name: axis.options[token] for axis, token in pairs}
+            made = self._made[row] = self._space.architecture(chosen)
+        return made
 
     def __call__(self, architectures: "Sequence[Keyed]") -> tuple[np.ndarray, np.ndarray]:
         """Tokens int64 [n, decisions], and bool [n, decisions]: which decisions matter."""
@@ -45,8 +52,7 @@ class Vocabulary:
     def _row(self, architecture: "Keyed") -> tuple[np.ndarray, np.ndarray]:
         row = self._read.get(architecture.key)
         if row is None:
-            if len(self._read) >= REMEMBERED:
-                self._read.clear()
+            forget(self._read)
             chosen = self._space.parameters(architecture)
             active = self._space.active(chosen)
             row = self._read[architecture.key] = (

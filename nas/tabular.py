@@ -86,7 +86,8 @@ class TableSpace:
     """The networks of a table as a search space (``controllers.protocols.Space``).
 
     choices: [rows, decisions], texts or numbers; numbers that stand for operators are none that
-    could be ordered, so all are taken as texts. same: [rows], equal for rows with the same network.
+    could be ordered, so all are taken as texts. same: [rows], equal for rows with the same network,
+    whose neighbours are those of all its spellings.
     """
 
     def __init__(self, choices: NDArray[Any], same: NDArray[Any] | None = None) -> None:
@@ -104,6 +105,9 @@ class TableSpace:
         _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
         self.canonical: NDArray[np.int64] = first[inverse.reshape(-1)]
         """Of each row the first one with the same network."""
+        self._spellings: dict[int, list[int]] = {}
+        for at, row in enumerate(self.canonical.tolist()):
+            self._spellings.setdefault(row, []).append(at)
         self._row = {
             tuple(tokens): at for at, tokens in reversed(list(enumerate(self._tokens.tolist())))
         }
@@ -124,9 +128,10 @@ class TableSpace:
         return self._plain.encode(self._choices(architecture))
 
     def mutate(self, architecture: Row, rng: np.random.Generator) -> Row:
-        mutant = architecture
+        spellings = self._spellings[architecture.number]
         for _ in range(32):
-            mutant = self._found(self._plain.mutate(self._choices(architecture), rng))
+            spelling = Row(spellings[rng.integers(len(spellings))])
+            mutant = self._found(self._plain.mutate(self._choices(spelling), rng))
             if mutant != architecture:
                 return mutant
         # In a sparse table all that lies around may stand for the row itself.
@@ -135,11 +140,12 @@ class TableSpace:
 
     def neighbours(self, architecture: Row) -> Iterator[Row]:
         seen = {architecture}
-        for point in self._plain.neighbours(self._choices(architecture)):
-            found = self._found(point)
-            if found not in seen:
-                seen.add(found)
-                yield found
+        for spelling in map(Row, self._spellings[architecture.number]):
+            for point in self._plain.neighbours(self._choices(spelling)):
+                found = self._found(point)
+                if found not in seen:
+                    seen.add(found)
+                    yield found
         if len(seen) == 1:
             yield from self._nearest(architecture)
 

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass
 
 import optuna
+from optuna.trial import TrialState
 
 from benchmarks.tabular.contender import Contender
 from benchmarks.tabular.task import PARETO, Task
@@ -62,10 +63,13 @@ class _Search:
             trial = self.study.ask(self._distributions)
             self.course.ask_ms.append(1000 * (time.perf_counter() - start))
             row = self.task.space.architecture(trial.params).number
-            if row not in self._values or self._repeats >= REPEATS:
+            underway = [running for _, _, running, _ in self.running]
+            if self._repeats >= REPEATS or (row not in self._values and row not in underway):
                 break
             self._repeats += 1
-            self.study.tell(trial, self._values[row])
+            # What is under way has no result yet: that proposal came to nothing.
+            known = self._values.get(row)
+            self.study.tell(trial, known, state=None if known else TrialState.FAIL)
         self._repeats = 0
         done = self._now + float(self.task.seconds[row])
         heapq.heappush(self.running, (done, trial.number, row, trial))

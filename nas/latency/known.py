@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from search_spaces.blocks import BlockGraph
 
 
-REMEMBERED = 5000
+REMEMBERED = 20_000
 """Architectures whose facts are kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Of one network: milliseconds to each exit (none where they are not known), and sizes."""
+    """Of one network, and none of latency where it is not known.
+
+    exits_ms: to each exit, with the risk that the objective takes. last_ms: as is expected.
+    """
 
     exits_ms: tuple[float, ...]
+    last_ms: float
     macs: tuple[int, ...]
     parameters: int
 
@@ -45,15 +49,16 @@ class Sizes:
         found = self._facts.get(architecture.key)
         if found is None:
             if len(self._facts) >= REMEMBERED:
-                self._facts.clear()
+                for key in list(self._facts)[: REMEMBERED // 2]:
+                    del self._facts[key]
             graph = self._shape.space.blocks(architecture, self._shape.image, self._shape.classes)
             sizes = costs(graph)
-            found = Facts(self._exits_ms(graph), sizes.lazy_macs, sizes.parameters)
+            found = Facts(*self._latency(graph), sizes.lazy_macs, sizes.parameters)
             self._facts[architecture.key] = found
         return found
 
-    def _exits_ms(self, graph: "BlockGraph") -> tuple[float, ...]:
-        return ()
+    def _latency(self, graph: "BlockGraph") -> tuple[tuple[float, ...], float]:
+        return (), math.nan
 
 
 class Known(Sizes):
@@ -101,12 +106,13 @@ class Known(Sizes):
 
     def violation(self, architecture: "Architecture") -> float:
         """Return by which part its last exit is slower than a network that is trained may be."""
-        return max(0.0, self(architecture) / self._slowest_ms - 1)
+        return max(0.0, self.facts(architecture).last_ms / self._slowest_ms - 1)
 
-    def _exits_ms(self, graph: "BlockGraph") -> tuple[float, ...]:
+    def _latency(self, graph: "BlockGraph") -> tuple[tuple[float, ...], float]:
         upper = self._objective.risk == "upper"
         exits = self._source.estimate(graph)
-        return tuple(each.high_ms if upper else each.latency_ms for each in exits)
+        weighed = tuple(each.high_ms if upper else each.latency_ms for each in exits)
+        return weighed, exits[-1].latency_ms
 
 
 def of_run(run: "Run", source: "LatencySource") -> Sizes:

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from controllers.record import ASKED_AFTER, TOLD
+from controllers.record import ASKED_AFTER, FIXED, TOLD
 
 OPTIONS: dict[str, tuple[Any, ...]] = {
     "width": (16, 32, 64),
@@ -138,7 +138,7 @@ def replayed(trials: list[FrozenTrial]) -> optuna.Study:
                 distributions=trial.distributions,
                 system_attrs={
                     key: trial.system_attrs[key]
-                    for key in (TOLD, ASKED_AFTER)
+                    for key in (TOLD, ASKED_AFTER, FIXED)
                     if key in trial.system_attrs
                 },
             )

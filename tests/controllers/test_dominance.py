@@ -22,6 +22,12 @@ def test_fronts_and_ranks_are_those_of_moocore(values: np.ndarray) -> None:
     np.testing.assert_array_equal(ranks(values), pareto_rank(values, maximise=True))
 
 
+def test_a_thousand_values_of_one_objective_are_sorted() -> None:
+    values = np.random.default_rng(0).integers(0, 100, 1000).astype(float)[:, None]
+    assert list(order(values)) == sorted(range(1000), key=lambda row: (-values[row, 0], row))
+    assert ranks(values).max() == len(np.unique(values)) - 1
+
+
 @given(points)
 def test_the_order_is_a_permutation_by_rank(values: np.ndarray) -> None:
     found = order(values)

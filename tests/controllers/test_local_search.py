@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import controllers
-from tests.controllers.simulated import ToySpace, search
+from tests.controllers.simulated import ToyCost, ToySpace, search
 
 
 def is_neighbour(one: Mapping[str, Any], two: Mapping[str, Any]) -> bool:
@@ -40,6 +40,17 @@ def test_a_restart_climbs_from_where_it_began_however_low() -> None:
     restart = study.trials[away[0]]
     after = study.trials[away[0] + 1]
     assert is_neighbour(restart.params, after.params)
+
+
+def test_a_summit_at_the_bounds_is_left_too() -> None:
+    """Neighbours beyond the bounds are never trained, and nobody waits for them."""
+    kept = controllers.make("local_search", space=ToySpace(), cost=ToyCost(bound_ms=2.0), seed=3)
+    study, _ = search(lambda: kept, trials=50, value=lambda number, params: float(-number))
+    first = study.trials[0]
+    restart = next(t for t in study.trials[1:] if not is_neighbour(first.params, t.params))
+    after = study.trials[restart.number + 1]
+    assert is_neighbour(restart.params, after.params)
+    assert {trial.params["width"] for trial in study.trials} == {16, 32}
 
 
 def test_failed_neighbours_do_not_hold_a_summit() -> None:

@@ -39,15 +39,44 @@ def test_what_paid_becomes_likelier_and_the_best_are_imitated(advantages: list[f
 def test_results_of_an_older_policy_count_by_how_likely_they_are_now() -> None:
     learner = PpoLearner((3, 4), seed=0)
     best = (np.array([[2, 3]]), np.ones((1, 2), dtype=bool))
-    for look in range(5, 30, 5):
-        learner.learn(batch([[0, 1], [2, 3]], [-1.0, 1.0]), best, look)
     rows = batch([[0, 1], [2, 3]], [1.0, 1.0], made_by=5)
-    now = torch.tensor([likelihood(learner.policy, [0, 1]), likelihood(learner.policy, [2, 3])])
-    unlikely, likely = learner._weights(rows, now)
+
+    def weights(given: Batch) -> np.ndarray:
+        both = [likelihood(learner.policy, tokens) for tokens in ([0, 1], [2, 3])]
+        return learner._weights(given, torch.tensor(both))
+
+    learner.learn(batch([[0, 1], [2, 3]], [-1.0, 1.0]), best, look=5)
+    np.testing.assert_allclose(weights(rows), [1, 1], rtol=1e-5)  # proposed by this very policy
+    for look in range(10, 30, 5):
+        learner.learn(batch([[0, 1], [2, 3]], [-1.0, 1.0]), best, look)
+    unlikely, likely = weights(rows)
     assert unlikely < 0.7
     assert likely == pytest.approx(STALE)
-    present = batch([[0, 1], [2, 3]], [1.0, 1.0])
-    np.testing.assert_array_equal(learner._weights(present, now), [1, 1])
+    np.testing.assert_array_equal(weights(batch([[0, 1], [2, 3]], [1.0, 1.0])), [1, 1])
+
+
+def test_an_empty_batch_leaves_imitation_alone() -> None:
+    learner = PpoLearner((3, 4), seed=0)
+    nothing = Batch(
+        np.zeros((0, 2), dtype=np.int64), np.zeros((0, 2), dtype=bool), np.zeros(0), np.zeros(0)
+    )
+    learner.learn(nothing, (np.array([[2, 3]]), np.ones((1, 2), dtype=bool)), look=5)
+    assert all(torch.isfinite(weight).all() for weight in learner.policy.parameters())
+
+
+def test_trials_that_a_user_enqueued_are_no_proposals_of_the_policy() -> None:
+    """All of the first twelve: nothing was drawn, and what is learnt from stays finite."""
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=controllers.make("ppo", space=ToySpace(), seed=0, screening=False),
+    )
+    for number in range(12):
+        turned = {name: options[number % len(options)] for name, options in OPTIONS.items()}
+        study.enqueue_trial(turned)
+    for _ in range(20):
+        trial = study.ask(ToySpace().distributions())
+        study.tell(trial, accuracy(trial.params))
+    assert len({str(trial.params) for trial in study.trials}) == 20
 
 
 def test_inactive_decisions_get_no_credit() -> None:

@@ -1,0 +1,138 @@
+"""Which controller finds the best network of a space when every trial is really trained.
+
+Run: python -m benchmarks.real_search [--controllers surrogate,ppo,tpe,random] [--seeds 3]
+     [--trials 60] [--space msd] [--data fashion-mnist] [--data-root DIR] [--limit 10000]
+     [--epochs 1] [--out results/controllers/real]
+
+A unit is one search, which can be stopped and goes on. Latency comes from a law over MACs and
+bytes (runtime macs), the same for all: what differs between searches is chance and the controller.
+The reward is that of the held-out images; its spread over seeds is stated, and a difference within
+it is none.
+"""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.units import Facts, Unit, complete
+from nas import atomic, plugins, searches
+from nas.errors import UserError
+from nas.run import Run, open_run
+
+OUT = Path("results/controllers/real")
+AT = (20, 40, 60, 100)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Search what is missing, then write the report; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--controllers", default="surrogate,ppo,tpe,random")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--trials", type=int, default=60)
+    parser.add_argument("--space", default="msd")
+    parser.add_argument("--data", default="fashion-mnist")
+    parser.add_argument("--data-root")
+    parser.add_argument("--limit", type=int, default=10000, help="training images")
+    parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--out", type=Path, default=OUT)
+    given = parser.parse_args(arguments)
+    try:
+        names = given.controllers.split(",")
+        if unknown := [name for name in names if name not in plugins.names("controllers")]:
+            raise UserError(f"no controller {unknown[0]!r}")
+        found = complete(_units(given, names), given.out / "units")
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    report = _report(given, names, found)
+    atomic.write(given.out / "README.md", report.encode())
+    print(report)
+    return 0
+
+
+def _units(given: argparse.Namespace, names: list[str]) -> list[Unit]:
+    left_out = ("controllers", "seeds", "out", "workers", "data_root")
+    shared = {name: value for name, value in vars(given).items() if name not in left_out}
+    return [
+        Unit(
+            f"{name}-{seed}",
+            shared | {"controller": name, "seed": seed},
+            partial(_searched, given, name, seed),
+        )
+        for seed in range(given.seeds)
+        for name in names
+    ]
+
+
+def _searched(given: argparse.Namespace, controller: str, seed: int, folder: Path) -> Facts:
+    """Search, or go on with a search that was stopped."""
+    name, runs = f"{controller}-{seed}", folder / "runs"
+    if (runs / name).is_dir():
+        run = searches.resume(open_run(runs / name))
+    else:
+        run = searches.search(
+            given.space,
+            controller=controller,
+            seed=seed,
+            trials=given.trials,
+            data=given.data,
+            data_root=given.data_root,
+            limit=given.limit,
+            epochs=given.epochs,
+            workers=given.workers,
+            runtime="macs",
+            target_latency=_target_ms(given, runs),
+            out=str(runs),
+            name=name,
+        )
+    return {"target_ms": run.target_ms, "rewards": _rewards(run)}
+
+
+def _target_ms(given: argparse.Namespace, runs: Path) -> float | None:
+    """The target of the searches that there are: one for all, found by the first."""
+    there = sorted(runs.glob("*/search.yaml"))
+    return open_run(there[0].parent).target_ms if there else None
+
+
+def _rewards(run: Run) -> list[float]:
+    """The best reward so far after each network that was trained, in the order they were told."""
+    best, found = 0.0, []
+    for record in run.records():
+        if record.measurement is not None and record.reused_from is None:
+            best = max(best, run.objective().values(record.measurement)[0])
+            found.append(best)
+    return found
+
+
+def _report(given: argparse.Namespace, names: list[str], found: dict[str, Facts]) -> str:
+    at = [t for t in AT if t <= given.trials] or [given.trials]
+    rows: list[list[Any]] = [["controller", *(f"best of {t}" for t in at)]]
+    rows.append(["---"] * len(rows[0]))
+    for name in names:
+        curves = [found[f"{name}-{seed}"]["rewards"] for seed in range(given.seeds)]
+        figures = [np.array([curve[min(t, len(curve)) - 1] for curve in curves]) for t in at]
+        spread = [each.std(ddof=1) if len(each) > 1 else float("nan") for each in figures]
+        pairs = zip(figures, spread, strict=True)
+        rows.append([name, *(f"{each.mean():.4f} ± {by:.4f}" for each, by in pairs)])
+    table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    target = next(iter(found.values()))["target_ms"]
+    return (
+        f"# Controllers on {given.space} with real training\n\n"
+        f"`python -m benchmarks.real_search --controllers {','.join(names)} --seeds {given.seeds}"
+        f" --trials {given.trials} --data {given.data} --limit {given.limit}"
+        f" --epochs {given.epochs}`\n\n"
+        f"Reward at T = {target:.4g} ms by the law of runtime `macs`, on held-out images; mean over"
+        f" {given.seeds} seeds ± standard deviation.\n\n{table}\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
