@@ -98,7 +98,9 @@ def test_a_file_predicts_every_network_and_the_front_is_measured(
     answer = CliRunner().invoke(app, ["pareto", str(run.path), "--json"])
     for row in json.loads(answer.stdout):
         assert row["measured_ms"] == pytest.approx(row["latency_ms"], rel=0.05)
-        assert row["low_ms"] <= row["estimate_ms"] == row["latency_ms"] <= row["high_ms"]
+        # The same sum over exits in another order: equal but for its last bits.
+        assert row["estimate_ms"] == pytest.approx(row["latency_ms"], rel=1e-12)
+        assert row["low_ms"] <= row["latency_ms"] <= row["high_ms"]
 
 
 def found(
@@ -367,8 +369,8 @@ def test_the_risk_weighs_the_upper_end(tmp_path: Path, bench: Lawful, model: Lat
     upper = searched(tmp_path / "upper", risk="upper", **options)
     assert open_run(upper.path).settings.risk == "upper"
     one, other = (frame.trials(run.records(), run.objective()) for run in (mean, upper))
-    assert (other["latency_ms"] == other["high_ms"]).all()
-    assert (one["latency_ms"] == one["estimate_ms"]).all()
+    np.testing.assert_allclose(other["latency_ms"], other["high_ms"], rtol=1e-12)
+    np.testing.assert_allclose(one["latency_ms"], one["estimate_ms"], rtol=1e-12)
     assert (other["reward"] < one["reward"]).all()
     rescored = results.rescored(mean.objective(), None, None, False, "upper")
     again = frame.trials(mean.records(), rescored)
