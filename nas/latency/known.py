@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from controllers.encoding import forget
 from nas.latency import search_model
 from search_spaces.operators import costs
 
@@ -13,10 +14,6 @@ if TYPE_CHECKING:
     from nas.run import Run
     from search_spaces.architecture import Architecture
     from search_spaces.blocks import BlockGraph
-
-
-REMEMBERED = 20_000
-"""Architectures whose facts are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +45,7 @@ class Sizes:
         """Return what is known; the latest are remembered, as a controller asks again and again."""
         found = self._facts.get(architecture.key)
         if found is None:
-            if len(self._facts) >= REMEMBERED:
-                for key in list(self._facts)[: REMEMBERED // 2]:
-                    del self._facts[key]
+            forget(self._facts)
             graph = self._shape.space.blocks(architecture, self._shape.image, self._shape.classes)
             sizes = costs(graph)
             found = Facts(*self._latency(graph), sizes.lazy_macs, sizes.parameters)
