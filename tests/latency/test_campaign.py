@@ -160,6 +160,24 @@ def test_rounds_begin_apart(time: FakeTime, rng: np.random.Generator) -> None:
     assert time.slept == pytest.approx([1.0, 0.6, 1.0, 0.6])
 
 
+def test_the_canary_wakes_the_processor_after_a_wait(
+    time: FakeTime, rng: np.random.Generator
+) -> None:
+    item, canary = FakeWork("a", time, [(500.0,)]), FakeWork("canary", time, [(10.0,)])
+    protocol = Protocol(rounds=2, warm_up=1, repeats=1, visit_ms=1000.0, apart_s=4.0)
+    taken = campaign.run([item], protocol, rng, canary, print, time, time.sleep)
+    asleep = 4.0 - 1.0 - 3 * 0.05 - campaign.WAKING_S
+    assert sum(time.slept) == pytest.approx(asleep)
+    assert len(taken.canary) == 2 * 3 * 3  # Waking is not timed.
+
+
+def test_a_canary_that_is_a_program_wakes_nobody(time: FakeTime, rng: np.random.Generator) -> None:
+    item, canary = FakeWork("a", time), FakeWork("canary", time)
+    canary.consecutive = False
+    campaign.run([item], Protocol(rounds=2, apart_s=4.0), rng, canary, print, time, time.sleep)
+    assert sum(time.slept) > 3.9
+
+
 def test_rounds_that_are_long_enough_do_not_wait(time: FakeTime, rng: np.random.Generator) -> None:
     item = FakeWork("a", time, [(1500.0,)])
     campaign.run([item], Protocol(rounds=2, apart_s=2.0), rng, None, print, time, time.sleep)
