@@ -3,12 +3,17 @@
 Run: python benchmarks/controllers.py TABLE.npz --choices ops --observe s0,s1,s2 --score test
      [--same unique_id] [--latency lat_ms_pixel3 [--target-quantile 0.3] [--w -0.07] | --pareto]
      --controllers ppo,surrogate,tpe,gp [--trials 100] [--seeds 20] [--jobs 2] [--json] [--out DIR]
+     [--plot FILE.svg] [--objectives]
 
-A trial shows the accuracy of one training seed; the incumbent, the best by what was shown, is
-judged by the score. A network proposed again is not trained again and does not count. The noise
-floor is the regret of who sees one training of the whole table. Every contender searches with the
+A trial shows the accuracy of one training seed. The incumbent is judged by the score: of Optuna's
+samplers the best by what was shown, of our controllers the one that they hand over. A network
+proposed again is not trained again and does not count, unless a controller asks for another
+training of it, which counts as any other. Numbers known before training are the latency and, by
+--known auto, the columns whose names begin with flops, macs or params. The noise floor is the
+regret of who sees one training of the whole table. Every contender searches with the
 same seeds; `ppo:screening=false` gives it options, several are joined by `+`, and any sampler of
-Optuna's stands beside ours by its class: `NSGAIISampler:population_size=20`.
+Optuna's stands beside ours by its class: `NSGAIISampler:population_size=20`. --objectives searches
+by the soft reward, the hard one and the Pareto front in turn and tells what each of them samples.
 """
 
 import argparse
@@ -30,7 +35,9 @@ if __name__ == "__main__" and not __package__:
 
 import controllers
 from benchmarks.tabular import contender as contenders
+from benchmarks.tabular import objectives
 from benchmarks.tabular.findings import finding, table
+from benchmarks.tabular.picture import draw
 from benchmarks.tabular.searching import Course, run
 from benchmarks.tabular.task import PARETO, REWARD, Task
 from controllers.errors import ControllerError
@@ -39,6 +46,7 @@ from nas.errors import UserError
 from nas.rewards import Reward
 from nas.tabular import Table, TableSpace
 
+SIZES = ("flops", "macs", "params")
 AT = (25, 50, 100, 200, 300, 500)
 
 
@@ -48,16 +56,22 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         asked = [contenders.parse(text) for text in given.controllers.split(",")]
         task = _task(given)
-        courses = _courses(given, asked, task)
+        tasks = _tasks(given, task)
+        courses = _courses(given, asked, tasks)
     except (UserError, ControllerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; with --out the same command goes on", file=sys.stderr)
         return 130
+    if given.objectives:
+        print(f"{_words(given, task, regret=False)}\n\n{objectives.table(task, courses)}")
+        return 0
     at = [t for t in AT if t <= given.trials] or [given.trials]
-    found = {name: finding(task, of_one) for name, of_one in courses.items()}
+    found = {name: finding(task, of_one) for (_, name), of_one in courses.items()}
     floor = None if task.kind == PARETO else task.floor()
+    if given.plot:
+        draw(found, floor, _words(given, task), given.plot)
     if given.json:
         facts = {name: each.facts(at) for name, each in found.items()}
         print(json.dumps({"objective": task.kind, "floor": floor, "controllers": facts}, indent=1))
@@ -80,13 +94,17 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--w", type=float, default=-0.07)
     parser.add_argument("--hard", action="store_true", help="the target is a limit (0, -1)")
     parser.add_argument("--pareto", action="store_true", help="accuracy and latency, no reward")
-    parser.add_argument("--known", default="", help="more columns that are known before training")
+    parser.add_argument(
+        "--known", default="auto", help="more columns that are known before training, or none"
+    )
     parser.add_argument("--seconds", help="a column of training seconds")
     parser.add_argument("--controllers", required=True, help="joined by commas")
     parser.add_argument("--trials", type=int, default=100)
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--workers", type=int, default=1, help="simulated, asynchronous")
     parser.add_argument("--jobs", type=int, default=1, help="searches at a time")
+    parser.add_argument("--objectives", action="store_true", help="soft, hard and Pareto compared")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="curves with bands, .svg or .png")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--out", type=Path, help="keeps each search there, and goes on from it")
     return parser
@@ -104,7 +122,7 @@ def _task(given: argparse.Namespace) -> Task:
     if latency is not None and not given.pareto:
         target = float(np.quantile(latency, given.target_quantile))
         reward = Reward.hard(target) if given.hard else Reward.soft(target, given.w)
-    known = [whole.column(name) for name in given.known.split(",") if name]
+    known = [whole.column(name) for name in _known(whole, given.known)]
     score = whole.column(given.score)
     return Task(
         space,
@@ -117,6 +135,13 @@ def _task(given: argparse.Namespace) -> Task:
     )
 
 
+def _known(whole: Table, names: str) -> list[str]:
+    """The columns that are known before training: sizes, where nobody says which."""
+    if names == "auto":
+        return [name for name in whole.names if name.startswith(SIZES)]
+    return [name for name in names.split(",") if name != "none"]
+
+
 def _observed(whole: Table, names: str) -> NDArray[np.float64]:
     found = np.stack([whole.column(name, gaps=True) for name in names.split(",")], axis=1)
     if never := int((~np.isfinite(found)).all(axis=1).sum()):
@@ -124,22 +149,33 @@ def _observed(whole: Table, names: str) -> NDArray[np.float64]:
     return found
 
 
-_TASK: list[Task] = []
-"""Of a worker process: it is sent once, not with every search."""
+_TASKS: dict[str, Task] = {}
+"""Of a worker process: they are sent once, not with every search."""
+
+
+def _tasks(given: argparse.Namespace, task: Task) -> dict[str, Task]:
+    """The tasks to search, by objective. Raises UserError where objectives have no target."""
+    if not given.objectives:
+        return {task.kind: task}
+    if task.kind != REWARD or given.hard:
+        raise UserError("--objectives needs --latency, and neither --pareto nor --hard")
+    return objectives.tasks(task)
 
 
 def _courses(
-    given: argparse.Namespace, asked: list[contenders.Contender], task: Task
-) -> dict[str, list[Course]]:
-    """All searches, those of one contender after another's; missing ones are run."""
-    _seated(task)
-    wanted = [(each, seed) for each in asked for seed in range(given.seeds)]
-    found: dict[str, list[Course]] = {each.text: [] for each in asked}
-    with ProcessPoolExecutor(given.jobs, initializer=_seated, initargs=(task,)) as pool:
-        work = [pool.submit(_searched, given, each, seed) for each, seed in wanted]
+    given: argparse.Namespace, asked: list[contenders.Contender], tasks: dict[str, Task]
+) -> dict[tuple[str, str], list[Course]]:
+    """All searches by objective and contender, one after another's; missing ones are run."""
+    _seated(tasks)
+    wanted = [(o, each, seed) for o in tasks for each in asked for seed in range(given.seeds)]
+    found: dict[tuple[str, str], list[Course]] = {}
+    with ProcessPoolExecutor(given.jobs, initializer=_seated, initargs=(tasks,)) as pool:
+        work = [pool.submit(_searched, given, *each) for each in wanted]
         try:
-            for done, ((each, _), result) in enumerate(zip(wanted, work, strict=True), start=1):
-                found[each.text].append(result.result())
+            for done, ((objective, each, _), result) in enumerate(
+                zip(wanted, work, strict=True), start=1
+            ):
+                found.setdefault((objective, each.text), []).append(result.result())
                 print(f"\r{done}/{len(work)} {each.text}\033[K", end="", file=sys.stderr)
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
@@ -148,20 +184,23 @@ def _courses(
     return found
 
 
-def _seated(task: Task) -> None:
+def _seated(tasks: dict[str, Task]) -> None:
     os.environ["OMP_NUM_THREADS"] = "1"
-    _TASK[:] = [task]
+    _TASKS.update(tasks)
 
 
-def _searched(given: argparse.Namespace, contender: contenders.Contender, seed: int) -> Course:
-    settings = _settings(given)
-    path = given.out and given.out / f"{contender.text.replace(':', '_')}-{seed}.json"
+def _searched(
+    given: argparse.Namespace, objective: str, contender: contenders.Contender, seed: int
+) -> Course:
+    settings = {**_settings(given), "objective": objective}
+    before = f"{objective}-" if given.objectives else ""
+    path = given.out and given.out / f"{before}{contender.text.replace(':', '_')}-{seed}.json"
     if path and path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["settings"] != settings:
             raise UserError(f"{path} was made with other settings; choose another --out")
         return Course(**kept["course"])
-    course = run(_TASK[0], contender, given.trials, seed, given.workers)
+    course = run(_TASKS[objective], contender, given.trials, seed, given.workers)
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write(path, json.dumps({"settings": settings, "course": asdict(course)}).encode())
@@ -169,7 +208,7 @@ def _searched(given: argparse.Namespace, contender: contenders.Contender, seed: 
 
 
 def _settings(given: argparse.Namespace) -> dict[str, Any]:
-    left_out = {"controllers", "seeds", "jobs", "json", "out", "table"}
+    left_out = {"controllers", "seeds", "jobs", "json", "out", "table", "plot", "objectives"}
     settings = {name: value for name, value in vars(given).items() if name not in left_out}
     rooms = (Path(__file__).parent / "tabular", Path(controllers.__file__).parent)
     code = [file.read_bytes() for room in rooms for file in sorted(room.glob("*.py"))]
@@ -180,16 +219,16 @@ def _settings(given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _words(given: argparse.Namespace, task: Task) -> str:
+def _words(given: argparse.Namespace, task: Task, regret: bool = True) -> str:
     what = {
         PARETO: f"hypervolume of accuracy and {given.latency}",
         REWARD: f"reward at the {given.target_quantile:g} quantile of {given.latency}"
         + (f", T = {task.reward.target_ms:.4g} ms" if task.reward else ""),
     }.get(task.kind, "accuracy")
-    return (
-        f"{given.table.name}, {len(task.rows()):,} networks, {what}; regret in % after so many"
-        f" trials, mean of {given.seeds} seeds ± standard error"
-    )
+    what = f"{given.table.name}, {len(task.rows()):,} networks, {what}"
+    if not regret:
+        return f"{what}; what {given.trials} trials train, {given.seeds} seeds"
+    return f"{what}; regret in % after so many trials, mean of {given.seeds} seeds ± standard error"
 
 
 if __name__ == "__main__":

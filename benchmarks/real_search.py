@@ -39,6 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, default=10000, help="training images")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--executor", default="ray")
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args(arguments)
     try:
@@ -59,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _units(given: argparse.Namespace, names: list[str]) -> list[Unit]:
-    left_out = ("controllers", "seeds", "out", "workers", "data_root")
+    left_out = ("controllers", "seeds", "out", "workers", "executor", "data_root")
     shared = {name: value for name, value in vars(given).items() if name not in left_out}
     return [
         Unit(
@@ -88,6 +89,7 @@ def _searched(given: argparse.Namespace, controller: str, seed: int, folder: Pat
             limit=given.limit,
             epochs=given.epochs,
             workers=given.workers,
+            executor=given.executor,
             runtime="macs",
             target_latency=_target_ms(given, runs),
             out=str(runs),

@@ -12,20 +12,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import ndtri
 
-from controllers.encoding import Features, joined
+from controllers.encoding import Features
 from controllers.gaussian_process import GaussianProcess, fitted
 from controllers.kernel import Kernel
 
 if TYPE_CHECKING:
-    from sklearn.ensemble import ExtraTreesRegressor
+    from controllers.forest import Forest
 
 KERNEL_ROWS = 250
 """A kernel's numbers are fitted on at most so many trials, the process on `ROWS`."""
 ROWS = 400
-TREES = 30
 TREES_FROM = 40
 """Trials from which on trees are tried: fewer make no tree worth its name."""
-LEAF = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +41,44 @@ class AccuracyModel:
     warping of Google Vizier, arXiv 2408.11527, section 3): how bad the bad ones are must not drown
     the differences among the good ones.
 
+    That is done to what the accuracy is worth, not to the accuracy itself: a network that computes
+    next to nothing has a great weight, and would look promising if its accuracy were raised.
+
     Args:
         features: of n architectures.
-        values: float64 [n], higher is better.
+        worth: float64 [n], accuracy times weight; higher is better.
         shape: of another model of the same space, or None to choose one for these data.
-        anchor: the lowest value that is not low; None for the median.
+        anchor: the lowest worth that is not low; None for the median.
+        weights: float64 [n] or one for all, above 0.
     """
 
     def __init__(
         self,
         features: Features,
-        values: np.ndarray,
+        worth: np.ndarray,
         shape: Shape | None = None,
         anchor: float | None = None,
+        weights: np.ndarray | float = 1.0,
     ) -> None:
-        self.kept = kept = _kept(values, ROWS)
+        self.kept = kept = _kept(worth, ROWS)
         self._centre, self._scale = _span(features.measures)
-        self.values = half_rank(values, anchor)
+        self.values = half_rank(worth, anchor) / weights
         self._mean = float(self.values.mean())
         self._deviation = float(self.values.std()) or 1.0
         rows, unit = self._scaled(features[kept]), self._unit(self.values[kept])
         self.shape = shape or _chosen(rows, unit)
-        self._rows, self._units = rows, unit
-        self._trees = _trees(rows, unit) if self.shape.trees else None
-        self._process = GaussianProcess(rows, unit, self.shape.kernel)
+        self._learnt = _learnt(self.shape, rows, unit)
 
     def at_kept(self) -> np.ndarray:
         """Means of those of the n architectures that were `kept`: their values without noise."""
-        if self._trees is not None:
-            unit, _ = _of_trees(self._trees, self._rows)
-        else:
-            unit = self._process.at_known()[: len(self.kept)]
+        unit = self._learnt.at_known()[: len(self.kept)]
         return np.asarray(unit * self._deviation + self._mean)
+
+    @property
+    def noise(self) -> float | None:
+        """Standard deviation of what a single training shows; None where it is not known."""
+        unit = self._learnt.noise
+        return None if unit is None else unit * self._deviation
 
     def believing(self, features: Features) -> "AccuracyModel":
         """A model for which these architectures have shown what this one expects of them.
@@ -82,20 +86,12 @@ class AccuracyModel:
         Means stay, deviations nearby shrink (Ginsbourger et al. 2010, "kriging believer").
         """
         model = copy.copy(self)
-        if self._trees is None:
-            scaled = self._scaled(features)
-            rows, (mean, _) = joined(self._rows, scaled), self._process.predict(scaled)
-            units = np.concatenate([self._units, mean])
-            model._process = GaussianProcess(rows, units, self.shape.kernel)
+        model._learnt = self._learnt.believing(self._scaled(features))
         return model
 
     def predict(self, features: Features) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of the values that training would show on average."""
-        scaled = self._scaled(features)
-        if self._trees is not None:
-            mean, deviation = _of_trees(self._trees, scaled)
-        else:
-            mean, deviation = self._process.predict(scaled)
+        mean, deviation = self._learnt.predict(self._scaled(features))
         return mean * self._deviation + self._mean, deviation * self._deviation
 
     def _unit(self, values: np.ndarray) -> np.ndarray:
@@ -120,6 +116,14 @@ def half_rank(values: np.ndarray, anchor: float | None = None) -> np.ndarray:
     return np.asarray(np.concatenate([low, distinct[below:]])[place])
 
 
+def _learnt(shape: Shape, features: Features, values: np.ndarray) -> "GaussianProcess | Forest":
+    if not shape.trees:
+        return GaussianProcess(features, values, shape.kernel)
+    from controllers.forest import Forest
+
+    return Forest(features, values)
+
+
 def _chosen(features: Features, values: np.ndarray) -> Shape:
     """The shape that foretells left-out values best."""
     kept = _kept(values, KERNEL_ROWS)
@@ -127,10 +131,12 @@ def _chosen(features: Features, values: np.ndarray) -> Shape:
     kernel = fitted(rows, unit)
     if len(unit) < TREES_FROM:
         return Shape(kernel, trees=False)
+    from controllers.forest import foretold
+
     process = GaussianProcess(rows, unit, kernel)
     mean, _ = process.left_out(unit - unit.mean())
     of_process = np.mean((mean + unit.mean() - unit) ** 2)
-    of_trees = np.mean((_folds(rows, unit) - unit) ** 2)
+    of_trees = np.mean((foretold(rows, unit) - unit) ** 2)
     return Shape(kernel, trees=bool(of_trees < of_process))
 
 
@@ -147,29 +153,3 @@ def _kept(values: np.ndarray, most: int) -> np.ndarray:
 def _span(measures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     deviation = measures.std(axis=0)
     return measures.mean(axis=0), np.where(deviation > 1e-9, deviation, 1.0)
-
-
-def _trees(features: Features, values: np.ndarray) -> "ExtraTreesRegressor":
-    from sklearn.ensemble import ExtraTreesRegressor
-
-    trees = ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, max_features=0.5, random_state=0)
-    return trees.fit(_table(features), values)
-
-
-def _of_trees(trees: "ExtraTreesRegressor", features: Features) -> tuple[np.ndarray, np.ndarray]:
-    table = _table(features).astype(np.float32)
-    each = np.array([tree.tree_.predict(table)[:, 0] for tree in trees.estimators_])
-    return each.mean(axis=0), np.maximum(each.std(axis=0), 1e-3)
-
-
-def _folds(features: Features, values: np.ndarray, folds: int = 5) -> np.ndarray:
-    """Values foretold by trees that have not seen them."""
-    foretold = np.zeros(len(values))
-    for fold in range(folds):
-        out = np.arange(len(values)) % folds == fold
-        foretold[out] = _of_trees(_trees(features[~out], values[~out]), features[out])[0]
-    return foretold
-
-
-def _table(features: Features) -> np.ndarray:
-    return np.hstack([features.choices, features.measures])

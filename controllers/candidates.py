@@ -1,6 +1,6 @@
 """Architectures to choose among: draws, moves and whatever has not been tried yet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from heapq import heappop, heappush
 from itertools import count
 from typing import TYPE_CHECKING
@@ -66,16 +66,29 @@ def nearest_free(history: "History", start: "Keyed") -> "Keyed | None":
 
     None where nothing is, or `REACHED` architectures were looked at.
     """
+    return nearest(history.space, start, history.violation, history.tried)
+
+
+def nearest(
+    space: "Space",
+    start: "Keyed",
+    violation: Callable[["Keyed"], float],
+    tried: Container[str] = (),
+) -> "Keyed | None":
+    """What has no violation, is not among the tried keys and is fewest moves from `start`.
+
+    None where nothing is, or `REACHED` architectures were looked at.
+    """
     seen, order = {start.key}, count()
-    waiting = [(history.violation(start), next(order), start)]
+    waiting = [(violation(start), next(order), start)]
     while waiting and len(seen) < REACHED:
-        violation, _, found = heappop(waiting)
-        if violation <= 0 and found.key not in history.tried:
+        beyond, _, found = heappop(waiting)
+        if beyond <= 0 and found.key not in tried:
             return found
-        for neighbour in history.space.neighbours(found):
+        for neighbour in space.neighbours(found):
             if neighbour.key not in seen:
                 seen.add(neighbour.key)
-                heappush(waiting, (history.violation(neighbour), next(order), neighbour))
+                heappush(waiting, (violation(neighbour), next(order), neighbour))
     return None
 
 

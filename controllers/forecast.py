@@ -1,7 +1,7 @@
 """What is believed at one moment of a search, and what another trial would be worth."""
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,15 +47,23 @@ class Forecast:
         self._learnt = objectives.learnt(lessons)
         self._others = objectives.others(lessons)
         features, given = encoder(self._architectures), shapes or {}
-        accuracies = objectives.unknown(lessons, self._learnt)
-        self._model = AccuracyModel(features, accuracies, given.get(self._learnt))
-        # Of a second objective both ends matter: none of its values is low.
+        self._model = self._learn(features, self._learnt, given)
         self._guesses = {
-            at: AccuracyModel(features, values, given.get(at), float(values.min()))
+            at: self._learn(features, at, given, both_ends=True)
             for at, is_known in self._others
             if not is_known
-            for values in [objectives.unknown(lessons, at)]
         }
+
+    def _learn(
+        self, features: "Features", at: int, shapes: Shapes, both_ends: bool = False
+    ) -> AccuracyModel:
+        """A model of what the factor of an objective is multiplied with.
+
+        both_ends: low values matter as much as high ones.
+        """
+        told, weights = self._told[:, at], self._objectives.weights(self._architectures, at)
+        anchor = float(told.min()) if both_ends else None
+        return AccuracyModel(features, told, shapes.get(at), anchor, weights)
 
     @property
     def shapes(self) -> Shapes:
@@ -94,6 +102,43 @@ class Forecast:
         reference = worst - MARGIN * np.where(span > 0, span, 1.0)
         gain = improvement.expected_hypervolume(mean, deviation, beside, front, reference)
         return np.asarray(np.round(np.log(np.maximum(gain, 1e-300)), DECIMALS))
+
+    def again(self, count: int, left_out: "Collection[str]") -> "tuple[Keyed, float] | None":
+        """Of the best `count` told the one of which another training would tell most, and how much.
+
+        The knowledge gradient (Frazier et al. 2009, doi 10.1287/ijoc.1080.0314), the architectures
+        taken for independent: by how much the expectation of the best one is going to rise.
+        None with several objectives, or where the noise of a training is not known.
+
+        left_out: keys of those that are not asked for, as they are being trained.
+        """
+        noise, best = self._model.noise, self.best(count + 1)
+        if self._others or noise is None or len(best) < 2:
+            return None
+        mean, deviation, noises = self._shown(best, noise)
+        step = deviation**2 / np.hypot(deviation, noises)
+        others = np.where(np.arange(len(best)) == mean.argmax(), np.sort(mean)[-2], mean.max())
+        gains = improvement.expected(-np.abs(mean - others), step, np.zeros(len(best)))
+        gains[[each.key in left_out for each in best]] = 0.0
+        at = int(gains.argmax())
+        return best[at], float(gains[at])
+
+    def once(self, architecture: "Keyed") -> float:
+        """What a first training would tell, in the measure of `again`."""
+        noise = self._model.noise
+        assert noise is not None, "a process knows its noise"
+        mean, deviation, noises = self._shown([architecture], noise)
+        step = deviation**2 / np.hypot(deviation, noises)
+        told, _, _ = self._shown(self.best(1), noise)
+        return float(improvement.expected(mean, step, told)[0])
+
+    def _shown(
+        self, architectures: "Sequence[Keyed]", noise: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each the expected objective, its deviation, and that of a single training."""
+        weights = self._objectives.weights(architectures, self._learnt)
+        mean, deviation = self._model.predict(self._encoder(architectures))
+        return mean * weights, deviation * weights, noise * weights
 
     def best(self, count: int) -> "list[Keyed]":
         """So many of the architectures told, best first by what is believed of them.

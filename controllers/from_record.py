@@ -2,6 +2,7 @@
 
 import threading
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from optuna.trial import FrozenTrial
 from controllers.errors import ControllerError
 from controllers.history import History, Reader
 from controllers.plain_space import PlainSpace
-from controllers.record import told
+from controllers.record import AGAIN, told
 from controllers.seeds import derive
 
 if TYPE_CHECKING:
@@ -47,6 +48,28 @@ class FromRecord(BaseSampler):
         The same history, one trial later or in another process, gives the same proposal.
         """
 
+    def incumbent(self, study: Study) -> "Mapping[str, Any]":
+        """The choices of the architecture to take, of those told of a study with one objective.
+
+        `study.best_params` are those of the highest value shown, which of many noisy ones is the
+        luckiest; a controller that learns what to expect may believe in another one.
+
+        Raises:
+            ControllerError: several objectives, or no completed trial with a finite value.
+        """
+        check_one_objective("the choice of one architecture", study)
+        with self._alone:
+            space = self._searched(self._decisions(told(study)))
+            cost = self._cost if space is self._space else None
+            history = self._reader.history(study, None, space, cost)
+            if not history.lessons:
+                raise ControllerError("no architecture was told yet")
+            return space.parameters(self.believed_best(history))
+
+    def believed_best(self, history: History) -> "Keyed":
+        """Of the lessons, of which there is one at least, the one to take."""
+        return max(history.lessons, key=lambda lesson: lesson.values[0]).architecture
+
     def __str__(self) -> str:
         return self._name
 
@@ -54,9 +77,12 @@ class FromRecord(BaseSampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         self.check(study)
+        return self._decisions(told(study, trial))
+
+    def _decisions(self, trials: list[FrozenTrial]) -> dict[str, BaseDistribution]:
         if self._space is not None:
             return dict(self._space.distributions())
-        return intersection_search_space(told(study, trial))
+        return intersection_search_space(trials)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -70,7 +96,10 @@ class FromRecord(BaseSampler):
             # A cost knows the architectures of its own space, not points of a part of it.
             cost = self._cost if space is self._space else None
             history = self._reader.history(study, trial, space, cost)
-            return dict(space.parameters(self.propose(history, rng)))
+            proposal = self.propose(history, rng)
+        if history.repeats and proposal.key in history.tried:
+            study._storage.set_trial_system_attr(trial._trial_id, AGAIN, True)
+        return dict(space.parameters(proposal))
 
     def sample_independent(
         self,

@@ -6,13 +6,13 @@ import numpy as np
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.optimize import minimize
 
-from controllers.encoding import Features
+from controllers.encoding import Features, joined
 from controllers.kernel import TERMS, Kernel
 
 # Logarithms of: four amplitudes, two lengths, noise. What is believed before any data: effects of
 # single decisions explain most, a tenth of the values' variance is noise, give or take a factor 5.
-START = np.log([0.3, 0.3, 0.3, 0.3, 0.3, 1.0, 0.1])
-DOUBT = np.array([1.5, 1.5, 1.5, 1.5, 1.0, 1.0, 1.5])
+START = np.log([0.1, 0.1, 0.8, 0.1, 0.6, 1.0, 0.1])
+DOUBT = np.array([1.0, 1.0, 0.5, 1.0, 0.3, 1.0, 1.5])
 SCORES_DOUBT = 1.0
 """Standard deviation of a decision's score: weights differ by a factor of e or so."""
 LEAST, MOST = np.log(1e-6), np.log(1e3)
@@ -52,6 +52,17 @@ class GaussianProcess:
     def at_known(self) -> np.ndarray:
         """Means of the n architectures themselves, float64 [n]: their values without noise."""
         return np.asarray(self._values - (self._kernel.noise + JITTER) * self._weights)
+
+    @property
+    def noise(self) -> float:
+        """Standard deviation that a value has beyond its architecture's own."""
+        return float(np.sqrt(self._kernel.noise))
+
+    def believing(self, features: Features) -> "GaussianProcess":
+        """A process for which these architectures have the values that this one expects."""
+        mean, _ = self.predict(features)
+        values = np.concatenate([self._values, mean])
+        return GaussianProcess(joined(self._features, features), values, self._kernel)
 
     def left_out(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation for each of the n values from the others, noise included.

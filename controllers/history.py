@@ -11,8 +11,8 @@ from optuna.distributions import BaseDistribution
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from controllers.protocols import Bounded
-from controllers.record import ASKED_AFTER, FIXED, TOLD, known
+from controllers.protocols import violation
+from controllers.record import ASKED_AFTER, FIXED, REPEATS, TOLD, known
 
 if TYPE_CHECKING:
     from controllers.protocols import Cost, Keyed, Space
@@ -40,6 +40,7 @@ class History:
     minimise. `lessons`: completed with finite values, in the order they were told. `pending`:
     proposed before this trial and not told yet. `tried`: keys of all that was proposed before,
     failed ones too. `digests`: of the first 0, 1, 2... lessons, what tells them from all others.
+    `repeats`: whether an architecture that was told may be proposed again, to be trained once more.
     In a study that carries `record.TOLD` nothing of it depends on when it is read.
     """
 
@@ -51,6 +52,7 @@ class History:
     tried: frozenset[str]
     digests: tuple[str, ...]
     cost: "Cost | None" = None
+    repeats: bool = False
 
     def free(self, architecture: "Keyed") -> bool:
         """Whether it was never tried and lies within the hard bounds."""
@@ -58,8 +60,7 @@ class History:
 
     def violation(self, architecture: "Keyed") -> float:
         """How far beyond the hard bounds it lies; 0 without any."""
-        cost: object = self.cost
-        return cost.violation(architecture) if isinstance(cost, Bounded) else 0.0
+        return violation(self.cost, architecture)
 
     def failed(self) -> set[str]:
         """Keys of what was tried and will teach nothing: failed, pruned, infinite."""
@@ -76,9 +77,9 @@ class Reader:
         self._of: tuple[Space, str] | None = None
 
     def history(
-        self, study: Study, asking: FrozenTrial, space: "Space", cost: "Cost | None" = None
+        self, study: Study, asking: FrozenTrial | None, space: "Space", cost: "Cost | None" = None
     ) -> History:
-        """The history of `study` up to what `asking` could know.
+        """The history of `study` up to what `asking` could know; the whole of it for None.
 
         Trials that do not have an option of every decision are left out: they were another
         search's.
@@ -86,21 +87,24 @@ class Reader:
         text = self._text(space)
         signs = tuple(1.0 if d == StudyDirection.MAXIMIZE else -1.0 for d in study.directions)
         told = {trial.number: trial for trial in known(study, asking)}
+        trials = study.get_trials(deepcopy=False)
+        number = len(trials) if asking is None else asking.number
         found: dict[int, Keyed] = {}
-        for trial in study.get_trials(deepcopy=False)[: asking.number]:
+        for trial in trials[:number]:
             architecture = self._architecture(trial, space)
             if architecture is not None:
                 found[trial.number] = architecture
         lessons = _lessons([trial for n, trial in told.items() if n in found], found, signs)
         return History(
             space=space,
-            number=asking.number,
+            number=number,
             signs=signs,
             lessons=lessons,
             pending=tuple(each for n, each in found.items() if n not in told),
             tried=frozenset(each.key for each in found.values()),
             digests=_digests(f"{text} {signs}", lessons),
             cost=cost,
+            repeats=bool(study.user_attrs.get(REPEATS, False)),
         )
 
     def _text(self, space: "Space") -> str:

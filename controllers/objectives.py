@@ -63,11 +63,6 @@ class Objectives:
         learnt, known = self.learnt(lessons), self.facts(lessons[0].architecture).known
         return tuple((at, value is not None) for at, value in enumerate(known) if at != learnt)
 
-    def unknown(self, lessons: "Sequence[Lesson]", at: int) -> np.ndarray:
-        """What the factor of an objective was multiplied with, float64 [n]; higher is better."""
-        weights = self.weights([lesson.architecture for lesson in lessons], at)
-        return np.asarray(np.array([lesson.values[at] for lesson in lessons]) / weights)
-
     def measure(self, architecture: "Keyed") -> "Sequence[float]":
         """Numbers that a model may learn from; none where the cost knows none."""
         cost: object = self._cost

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def random(space: "Space | None", cost: "Cost | None", seed: int) -> BaseSampler:
     """Uniform over the options of every decision: what any other controller has to beat."""
-    return PerTrial("random", seed, lambda fresh: RandomSampler(seed=fresh))
+    return PerTrial("random", seed, lambda fresh: RandomSampler(seed=fresh), space, cost)
 
 
 def tpe(space: "Space | None", cost: "Cost | None", seed: int, startup: int = 10) -> BaseSampler:
@@ -33,7 +33,11 @@ def tpe(space: "Space | None", cost: "Cost | None", seed: int, startup: int = 10
         ControllerError: a startup that is no integer or below 0.
     """
     check_whole("startup", startup, least=0)
-    return PerTrial("tpe", seed, lambda fresh: TPESampler(seed=fresh, n_startup_trials=startup))
+
+    def fresh(drawn: int) -> BaseSampler:
+        return TPESampler(seed=drawn, n_startup_trials=startup)
+
+    return PerTrial("tpe", seed, fresh, space, cost)
 
 
 def nsga2(
@@ -50,7 +54,7 @@ def nsga2(
         ControllerError: a population that is no integer or below 2.
     """
     check_whole("population", population, least=2)
-    return PerTrial("nsga2", seed, lambda fresh: ToldGenerations(population, fresh))
+    return PerTrial("nsga2", seed, lambda fresh: ToldGenerations(population, fresh), space, cost)
 
 
 def gp(space: "Space | None", cost: "Cost | None", seed: int, startup: int = 10) -> BaseSampler:
@@ -63,7 +67,7 @@ def gp(space: "Space | None", cost: "Cost | None", seed: int, startup: int = 10)
         ControllerError: a startup that is no integer or below 1.
     """
     check_whole("startup", startup, least=1)
-    return PerTrial("gp", seed, lambda fresh: _gp(fresh, startup))
+    return PerTrial("gp", seed, lambda fresh: _gp(fresh, startup), space, cost)
 
 
 def _gp(seed: int, startup: int) -> BaseSampler:

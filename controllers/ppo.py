@@ -19,6 +19,7 @@ from controllers.accuracy_model import half_rank
 from controllers.candidates import DRAWS, free, mutants
 from controllers.dominance import order
 from controllers.errors import ControllerError, check_whole
+from controllers.from_record import FromRecord
 from controllers.looks import EVERY, looks
 from controllers.policy import one_thread as torch_on_one_thread
 from controllers.ppo_learner import Batch, PpoLearner
@@ -82,6 +83,11 @@ class Ppo(Surrogate):
             # A policy that is sure of itself repeats itself: then what lies near its proposals.
             turns = chain(drawn, (mutants(history.space, drawn, 1, rng)[0] for _ in repeat(None)))
             return free(history, rng, lambda: next(turns))
+
+    def believed_best(self, history: "History") -> "Keyed":
+        if not self._screening:
+            return FromRecord.believed_best(self, history)
+        return super().believed_best(history)
 
     def gathered(self, history: "History", look: int) -> "list[Keyed]":
         """What the policy proposes, mutants of the best, and of the most promising of all."""

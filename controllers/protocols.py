@@ -80,5 +80,10 @@ class Bounded(Protocol):
         """0 within all bounds, else how far beyond them: 0.1 for a tenth of the bound."""
 
 
+def violation(cost: object, architecture: Any) -> float:
+    """How far beyond the hard bounds of a cost it lies; 0 for a cost without any."""
+    return cost.violation(architecture) if isinstance(cost, Bounded) else 0.0
+
+
 Cost = Timed | Weighing | Measured | Bounded
 """What is known of an architecture before it is trained: any of these, or several in one object."""

@@ -9,6 +9,12 @@ TOLD = "nas:told"
 ASKED_AFTER = "nas:asked_after"
 """System attribute of every trial: the last `TOLD` when it was proposed."""
 
+AGAIN = "nas:again"
+"""System attribute of a trial whose network was trained before: it is to be trained once more."""
+
+REPEATS = "nas:repeats"
+"""User attribute of a study in which a trial that carries `AGAIN` shows another training."""
+
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 FIXED = "fixed_params"

@@ -17,6 +17,7 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial
 
+from controllers.bounds import within
 from controllers.discretise import Axis, axes
 from controllers.errors import check_whole
 from controllers.from_record import check_one_objective
@@ -38,7 +39,7 @@ def reinforce(space: "Space | None", cost: "Cost | None", seed: int, batch: int 
         ControllerError: a batch that is no integer or below 1.
     """
     check_whole("batch", batch, least=1)
-    return Reinforce(space, seed, batch)
+    return Reinforce(space, cost, seed, batch)
 
 
 class Reinforce(BaseSampler):
@@ -52,10 +53,9 @@ class Reinforce(BaseSampler):
         ControllerError: on the first proposal, in a study with several objectives.
     """
 
-    def __init__(self, space: "Space | None", seed: int, batch: int) -> None:
-        self._space = space
-        self._seed = seed
-        self._batch = batch
+    def __init__(self, space: "Space | None", cost: "Cost | None", seed: int, batch: int) -> None:
+        self._space, self._cost = space, cost
+        self._seed, self._batch = seed, batch
         # The last learner and the digest of all it has seen. Replaced, never changed: threads
         # of one study share the sampler.
         self._learnt: tuple[bytes, Learner] | None = None
@@ -84,10 +84,15 @@ class Reinforce(BaseSampler):
         uniforms = np.random.default_rng(derive(self._seed, trial.number, "rollout"))
         with one_thread():
             policy = self._learner(study, trial, decisions).policy
-            tokens = policy.rollout(
-                uniforms.random(len(decisions)), lambda tokens: active(tokens)[len(tokens)]
-            )
-        return _choices(decisions, tokens)
+
+            def rollout(_turn: int) -> dict[str, Any]:
+                drawn = uniforms.random(len(decisions))
+                tokens = policy.rollout(drawn, lambda tokens: active(tokens)[len(tokens)])
+                return _choices(decisions, tokens)
+
+            if self._space is None or self._cost is None or not self._takes_all(decisions):
+                return rollout(0)
+            return dict(within(self._space, self._cost, rollout))
 
     def sample_independent(
         self,
@@ -134,8 +139,7 @@ class Reinforce(BaseSampler):
 
     def _active(self, decisions: tuple[Axis, ...]) -> Callable[[Sequence[int]], list[bool]]:
         """Which decisions matter under the tokens taken so far; those to come may be missing."""
-        # A user who fixes some decisions leaves too few to ask the space what they switch off.
-        if self._space is None or len(self._space.distributions()) != len(decisions):
+        if self._space is None or not self._takes_all(decisions):
             return lambda tokens: [True] * len(decisions)
         active = self._space.active
 
@@ -146,6 +150,10 @@ class Reinforce(BaseSampler):
             return [axis.name in names for axis in decisions]
 
         return matter
+
+    def _takes_all(self, decisions: tuple[Axis, ...]) -> bool:
+        """Whether the space can tell of these decisions: a user who fixes some leaves too few."""
+        return self._space is not None and len(self._space.distributions()) == len(decisions)
 
 
 def _choices(decisions: tuple[Axis, ...], tokens: Sequence[int]) -> dict[str, Any]:

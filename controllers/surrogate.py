@@ -6,6 +6,7 @@ latency, and with it the weight of accuracy in the reward, is known from the cos
 expected improvement is that of the reward itself, or of the hypervolume with exact other axes.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -34,6 +35,10 @@ DRAWN = 40
 PROMISING = 10
 AGAIN = 60
 """Mutants of the most promising of all these."""
+LEADING = 5
+"""Of so many best ones one may be trained again, where the study can tell two trainings apart."""
+TRAININGS = 3
+"""Of one architecture, at most."""
 KEPT = 3
 """Results of each kind that are remembered: one proposal asks for no more."""
 
@@ -78,7 +83,15 @@ class Surrogate(FromRecord):
             if not found:
                 parents = self.forecast(history, len(history.lessons)).best(PARENTS)
                 return free(history, rng, lambda: mutants(history.space, parents, 1, rng)[0])
-            return found[int(self._gains(history, found, rng).argmax())]
+            new = found[int(self._gains(history, found, rng).argmax())]
+            return self._worth_more(history, new)
+
+    def believed_best(self, history: "History") -> "Keyed":
+        told = len(history.lessons)
+        if told < self._startup:
+            return super().believed_best(history)
+        with one_thread():
+            return self.forecast(history, told).best(1)[0]
 
     def first(self, history: "History", rng: np.random.Generator) -> "Keyed":
         """A proposal before anything is learnt."""
@@ -148,6 +161,16 @@ class Surrogate(FromRecord):
         """The gains with all that is known now, what is under way included."""
         believed = self.forecast(history, len(history.lessons)).believing(history.pending)
         return believed.gains(found, rng.standard_normal(len(history.signs)))
+
+    def _worth_more(self, history: "History", new: "Keyed") -> "Keyed":
+        """The new architecture, or one of the best told whose next training would tell more."""
+        if not history.repeats:
+            return new
+        believed = self.forecast(history, len(history.lessons)).believing(history.pending)
+        trained = Counter(lesson.architecture.key for lesson in history.lessons)
+        enough = {key for key, times in trained.items() if times >= TRAININGS}
+        again = believed.again(LEADING, enough | {each.key for each in history.pending})
+        return again[0] if again is not None and again[1] > believed.once(new) else new
 
     def _look(self, history: "History") -> int:
         values = [lesson.values[0] for lesson in history.lessons]

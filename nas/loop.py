@@ -7,7 +7,7 @@ gives the same sequence, and a search that was killed anywhere goes on as if it 
 import math
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 from latency.bench import DeviceLost
 from latency.source import LatencyEstimate, LatencySource
 from nas import live, records
+from nas.bounds import Bounds
 from nas.data.dataset import DataSpec
 from nas.errors import UserError
 from nas.executors.protocol import Done, Executor, reason
@@ -81,7 +82,9 @@ class Loop:
         self._starts = run.starting_points()
         self._weights = KeptWeights(run)
         self._measured: dict[str, tuple[int, Measurement]] = {}  # by key, the trial that trained
-        self._too_slow: dict[str, str] = {}  # by key, why it was not trained
+        self._bounds = Bounds.of(run.settings)
+        # By key: why it was not trained, and by which part it is beyond each bound.
+        self._refused: dict[str, tuple[str, Mapping[str, float]]] = {}
         self._running: dict[int, _Priced] = {}
         self._waiting: dict[int, list[Proposal]] = {}  # duplicates of a trial under way
         self._backlog: deque[Proposal] = deque()
@@ -143,7 +146,7 @@ class Loop:
             elif trial.state == TrialState.FAIL:
                 self._failed += 1
             elif trial.state == TrialState.PRUNED:
-                self._too_slow[record.architecture.key] = record.error or ""
+                self._refused[record.architecture.key] = (record.error or "", trial.constraints)
         self._weights.drop_others()
 
     def _remember(self, number: int, key: str, measurement: Measurement) -> None:
@@ -186,8 +189,8 @@ class Loop:
         if key in self._measured:
             self._reuse(proposal)
             return
-        if key in self._too_slow and not proposal.wanted:
-            self._prune(proposal, self._too_slow[key])
+        if key in self._refused and not proposal.wanted:
+            self._prune(proposal, *self._refused[key])
             return
         for number, priced in self._running.items():
             if priced.proposal.architecture.key == key:
@@ -200,23 +203,24 @@ class Loop:
         except (ValueError, RuntimeError, MemoryError) as error:  # it cannot be built or timed
             self._fail(proposal, reason(error))
             return
-        if self._is_too_slow(priced):
+        if self._is_refused(priced):
             return
         self._running[proposal.number] = priced
         executor.submit(self._job(priced))
 
-    def _is_too_slow(self, priced: _Priced) -> bool:
-        """Tells the controller at once of a network that even its training is too slow for."""
-        slowest, latency_ms = self._run.settings.max_latency, priced.latency[-1].latency_ms
-        if slowest is None or latency_ms <= slowest or priced.proposal.wanted:
+    def _is_refused(self, priced: _Priced) -> bool:
+        """Tells the controller at once of a network beyond the bounds; nobody trains it."""
+        needs = priced.latency[-1].latency_ms, priced.parameters, priced.exit_macs[-1]
+        beyond = self._bounds.beyond(*needs)
+        if not beyond or priced.proposal.wanted:
             return False
-        reason = f"not trained: {latency_ms:.4g} ms to its last exit, over {slowest:.4g} ms"
-        self._prune(priced.proposal, reason)
+        self._prune(priced.proposal, f"not trained: {beyond}", self._bounds.excesses(*needs))
         return True
 
-    def _prune(self, proposal: Proposal, reason: str) -> None:
-        self._too_slow[proposal.architecture.key] = reason
-        self._store.prune(proposal.number, records.facts(proposal.architecture, error=reason))
+    def _prune(self, proposal: Proposal, reason: str, excesses: Mapping[str, float]) -> None:
+        self._refused[proposal.architecture.key] = (reason, excesses)
+        facts = records.facts(proposal.architecture, error=reason)
+        self._store.prune(proposal.number, facts, excesses)
 
     def _price(self, proposal: Proposal) -> _Priced:
         """What the architecture costs, known before training."""
@@ -294,7 +298,10 @@ class Loop:
             self._fail(proposal, f"objective values {values} are not all finite")
             return
         facts = records.facts(proposal.architecture, measurement=measurement, **more)
-        self._store.complete(proposal.number, facts, values)
+        excesses = self._bounds.excesses(
+            measurement.exit_latency_ms[-1], measurement.parameters, measurement.exit_macs[-1]
+        )
+        self._store.complete(proposal.number, facts, values, excesses)
         key = proposal.architecture.key
         if key in self._measured:
             return

@@ -35,7 +35,7 @@ class Status:
         return " · ".join(parts)
 
     def _counts(self) -> tuple[tuple[int, str], ...]:
-        return (self.reused, "reused"), (self.pruned, "too slow to train"), (self.failed, "failed")
+        return (self.reused, "reused"), (self.pruned, "beyond a limit"), (self.failed, "failed")
 
 
 class Moment(Protocol):

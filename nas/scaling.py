@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nas import plugins
 from nas.description import Image, check_shape
 from nas.errors import UserError
-from nas.settings import latency_ms
+from nas.quantities import latency_ms
 from nas.width_search import TOLERANCE, Counted, WidthSearch
 from search_spaces.widths import refuse_factor
 

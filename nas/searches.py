@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from nas import plugins, starting
 from nas import run as runs
 from nas import settings as settings_of
+from nas.bounds import Bounds
 from nas.errors import UserError
 from nas.executors import opening
+from nas.feasible import refuse_empty
 from nas.interruption import Interruption, Stopped
 from nas.latency import devices, known, pricing, search_model
 from nas.objective import Objective
@@ -120,6 +122,8 @@ def _begun(
     priced = pricing.guarded(model, source, None, progress, interruption)
     latency = pricing.facts(settings, priced, task, progress, interruption)
     resolved = _resolved(settings, task, latency["target_ms"])
+    told = known.told(shape, source, model, objective, Bounds.of(resolved))
+    refuse_empty(space, told, settings.seed, interruption.check)
     _refuse_known_study(resolved)
     workplace = _workplace(settings, session, task, priced, interruption, stack)
     run = runs.create(resolved, latency, starts, model)

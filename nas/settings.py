@@ -1,7 +1,6 @@
 """Every option of one search, as given and as resolved; the schema of `search.yaml`."""
 
 import dataclasses
-import math
 import os
 import re
 from collections.abc import Mapping
@@ -19,6 +18,7 @@ from pydantic import (
 )
 
 from nas.errors import UserError
+from nas.quantities import count, duration_s, latency_ms
 from nas.rewards import SOFT_W, Risk
 
 if TYPE_CHECKING:
@@ -28,37 +28,6 @@ if TYPE_CHECKING:
 SCHEMA_VERSION: Final = 1
 SLOWEST = 5.0  # times the target: what is slower is not worth the time that its training takes
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
-_QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-z]+)")
-_SECONDS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
-
-
-def duration_s(value: str | float) -> float:
-    """Seconds in '2h', '90s', '15m' or a plain number of seconds.
-
-    Raises UserError for zero, a negative number or a word without a unit.
-    """
-    return _quantity(value, _SECONDS, "a duration such as 90s, 15m or 2h")
-
-
-def latency_ms(value: str | float) -> float:
-    """Milliseconds in '2ms', '1.5 ms', '800us' or a plain number of milliseconds.
-
-    Raises UserError for zero, a negative number or a word without a unit.
-    """
-    return _quantity(value, _MILLISECONDS, "a latency such as 2ms or 800us")
-
-
-def _quantity(value: str | float, units: Mapping[str, float], wanted: str) -> float:
-    if isinstance(value, str):
-        match = _QUANTITY.fullmatch(value.strip().lower())
-        number = float(match[1]) * units[match[2]] if match and match[2] in units else math.nan
-    else:
-        number = math.nan if isinstance(value, bool) else float(value)
-    if not (math.isfinite(number) and number > 0):
-        raise UserError(f"{value!r} is not {wanted} (more than zero, with its unit)")
-    return number
 
 
 def _optional(parse: Any) -> BeforeValidator:
@@ -71,6 +40,7 @@ Seconds = Annotated[
 Milliseconds = Annotated[
     float | None, _optional(latency_ms), PlainSerializer(lambda v: v if v is None else f"{v!r}ms")
 ]
+Count = Annotated[int | None, _optional(count)]
 
 
 def image_limit(value: Any) -> int | None:
@@ -126,6 +96,8 @@ class SearchSettings(BaseModel):
     objective: str = "reward"
     target_latency: Milliseconds = None  # None: found from random architectures
     max_latency: Milliseconds = None  # slower last exits are not trained; None: 5 times the target
+    max_parameters: Count = None
+    max_macs: Count = None  # to the last exit
     w: float | None = Field(None, le=0)  # None: -0.07, or the hard exponents
     hard: bool = False
     device: str = "cpu"

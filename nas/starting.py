@@ -91,7 +91,7 @@ def reach(points: Sequence[StartingPoint], trials: int) -> str:
     if len(points) > trials:
         line += f", the first {trials} of which will be tried"
     if not all(point.named for point in points):
-        line += " (those too slow to train are passed over)"
+        line += " (those beyond a limit are passed over)"
     return line
 
 

@@ -31,6 +31,7 @@ TOLD = "nas:told"  # 1, 2, 3... in the order outcomes were told
 ASKED_AFTER = "nas:asked_after"  # the last told when the proposal was made
 STARTED = "nas:started"  # of a network that the search begins with: itself, beyond its parameters
 FIXED = "fixed_params"  # Optuna's mark of enqueued trials: no sampler drew their parameters
+CONSTRAINT = "constraints:"  # Optuna's mark of what a trial may not exceed, before its name
 FACTS = "nas:facts"  # everything known of one finished trial, JSON
 
 _SECRET = re.compile(r"([?&][a-z]*password=)[^&]*")
@@ -125,29 +126,46 @@ class Store:
         assert kept_id == self._kept_id(trial.number), "numbers in memory and database differ"
         return trial
 
-    def complete(self, number: int, facts: Mapping[str, Any], values: Sequence[float]) -> None:
-        """Tells finite objective values of a trial and keeps its facts (strict JSON)."""
-        self._finish(number, facts, TrialState.COMPLETE, list(values))
+    def complete(
+        self,
+        number: int,
+        facts: Mapping[str, Any],
+        values: Sequence[float],
+        constraints: Mapping[str, float],
+    ) -> None:
+        """Tells finite objective values of a trial and keeps its facts (strict JSON).
 
-    def prune(self, number: int, facts: Mapping[str, Any]) -> None:
+        constraints: by name, above 0 where the trial is beyond a bound of the search.
+        """
+        self._finish(number, facts, TrialState.COMPLETE, list(values), constraints)
+
+    def prune(
+        self, number: int, facts: Mapping[str, Any], constraints: Mapping[str, float]
+    ) -> None:
         """Tells that a trial was not trained, for what was known of it before."""
-        self._finish(number, facts, TrialState.PRUNED, None)
+        self._finish(number, facts, TrialState.PRUNED, None, constraints)
 
     def fail(self, number: int, facts: Mapping[str, Any]) -> None:
         """Tells that a trial has no values."""
-        self._finish(number, facts, TrialState.FAIL, None)
+        self._finish(number, facts, TrialState.FAIL, None, {})
 
     def _finish(
-        self, number: int, facts: Mapping[str, Any], state: TrialState, values: list[float] | None
+        self,
+        number: int,
+        facts: Mapping[str, Any],
+        state: TrialState,
+        values: list[float] | None,
+        constraints: Mapping[str, float],
     ) -> None:
-        told = self.told + 1
+        told = {CONSTRAINT + name: value for name, value in constraints.items()}
+        told[TOLD] = self.told + 1
         kept_id = self._kept_id(number)
-        self._kept.set_trial_user_attr(kept_id, FACTS, dict(facts))
-        self._kept.set_trial_system_attr(kept_id, TOLD, told)
-        self._kept.set_trial_state_values(kept_id, state, values)
         memory_id = self._trial_id(number)
-        self._memory.set_trial_user_attr(memory_id, FACTS, dict(facts))
-        self._memory.set_trial_system_attr(memory_id, TOLD, told)
+        for storage, trial_id in ((self._kept, kept_id), (self._memory, memory_id)):
+            storage.set_trial_user_attr(trial_id, FACTS, dict(facts))
+            for name, value in told.items():
+                storage.set_trial_system_attr(trial_id, name, value)
+        self._kept.set_trial_state_values(kept_id, state, values)
         with quiet():
             self.study.tell(number, values, state=state)
 

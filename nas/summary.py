@@ -31,8 +31,8 @@ def text(run: "Run") -> str:
     states = [record.state for record in records]
     reused = sum(record.reused_from is not None for record in records)
     parts = [f"{states.count('complete')} trials complete"]
-    slow, failed = states.count("pruned"), states.count("failed")
-    for count, what in ((reused, "reused"), (slow, "too slow to train"), (failed, "failed")):
+    beyond, failed = states.count("pruned"), states.count("failed")
+    for count, what in ((reused, "reused"), (beyond, "beyond a limit"), (failed, "failed")):
         parts += [f"{count} {what}"] if count else []
     front = _front(run, records)
     lines = [f"{run.name}: {', '.join(parts)}", *_failures(records)]

@@ -36,6 +36,11 @@ class Table:
             raise UserError(f"{path} is no table (a numpy .npz file): {error}") from None
         self.path = path
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all arrays."""
+        return tuple(self._columns)
+
     def choices(self, name: str) -> NDArray[Any]:
         """Return the choices [rows, decisions]. Raises UserError where there are none."""
         found = self._named(name)

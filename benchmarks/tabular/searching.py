@@ -4,12 +4,16 @@ import heapq
 import time
 import warnings
 from dataclasses import dataclass
+from statistics import fmean
 
 import optuna
 from optuna.trial import TrialState
 
 from benchmarks.tabular.contender import Contender
 from benchmarks.tabular.task import PARETO, Task
+from controllers.from_record import FromRecord
+from controllers.record import AGAIN
+from controllers.record import REPEATS as MAY_REPEAT
 
 REPEATS = 200
 """Proposals in a row of what was trained before; then one counts, that the search may end."""
@@ -38,6 +42,8 @@ def run(task: Task, contender: Contender, trials: int, seed: int, workers: int =
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = contender.sampler(task, seed)
     study = optuna.create_study(directions=task.directions, sampler=sampler)
+    # One column is one training: another one would show the same.
+    study.set_user_attr(MAY_REPEAT, task.observed.shape[1] > 1)
     search = _Search(task, study, seed)
     while len(search.course.score) < trials:
         while len(search.running) < workers:
@@ -52,7 +58,8 @@ class _Search:
         self.running: list[tuple[float, int, int, optuna.Trial]] = []
         self.course = Course([], [], [], [], [])
         self._now, self._repeats, self._optimum = 0.0, 0, task.optimum()
-        self._values: dict[int, tuple[float, ...]] = {}
+        self._shown: dict[int, list[tuple[float, ...]]] = {}  # by row, of each training
+        self._values: dict[int, tuple[float, ...]] = {}  # their means
         self._distributions = dict(task.space.distributions())
         self._reached = False
 
@@ -64,7 +71,8 @@ class _Search:
             self.course.ask_ms.append(1000 * (time.perf_counter() - start))
             row = self.task.space.architecture(trial.params).number
             underway = [running for _, _, running, _ in self.running]
-            if self._repeats >= REPEATS or (row not in self._values and row not in underway):
+            new = row not in self._values and row not in underway
+            if new or self._again(trial) or self._repeats >= REPEATS:
                 break
             self._repeats += 1
             # What is under way has no result yet: that proposal came to nothing.
@@ -77,18 +85,31 @@ class _Search:
     def tell(self) -> None:
         """End the training that is done first."""
         self._now, _, row, trial = heapq.heappop(self.running)
-        values = self._values.setdefault(row, self.task.observation(row, self.seed, 0))
-        self.study.tell(trial, values)
+        shown = self._shown.setdefault(row, [])
+        if not shown or self._again(trial):
+            shown.append(self.task.observation(row, self.seed, len(shown)))
+        self.study.tell(trial, shown[-1])
+        self._values[row] = tuple(map(fmean, zip(*shown, strict=True)))
         self._reached |= self.task.truth(row)[0] >= self._optimum
         self.course.rows.append(row)
         self.course.best.append(bool(self._reached))
         self.course.hours.append(self._now / 3600)
         self.course.score.append(self._score())
 
+    def _again(self, trial: optuna.Trial) -> bool:
+        """Whether a network that was trained is to be trained once more."""
+        return AGAIN in self.study.get_trials(deepcopy=False)[trial.number].system_attrs
+
     def _score(self) -> float:
         if self.task.kind == PARETO:
             rows = list(self._values)
             seen = self.task.observed_front(rows, [self._values[row] for row in rows])
             return self.task.volume(seen)
-        incumbent = max(self._values, key=lambda row: self._values[row][0])
-        return self.task.truth(incumbent)[0]
+        return self.task.truth(self._incumbent())[0]
+
+    def _incumbent(self) -> int:
+        """The network that the user is handed: what our controllers choose, else the best shown."""
+        sampler = self.study.sampler
+        if isinstance(sampler, FromRecord):
+            return self.task.space.architecture(sampler.incumbent(self.study)).number
+        return max(self._values, key=lambda row: self._values[row][0])

@@ -40,7 +40,7 @@ def predict(
     """Show the class, the confidence, the exit taken and the milliseconds of each image."""
     from nas.onnx_runner.__main__ import line, row
     from nas.onnx_runner.images import found
-    from nas.settings import latency_ms
+    from nas.quantities import latency_ms
     from nas.training.steps import threads
 
     limit_ms = None if deadline is None else latency_ms(deadline)

@@ -89,9 +89,9 @@ def pareto(
     """Show the front, slowest last; another T, w or risk scores it anew without any training."""
     from nas import frame
     from nas.latency import front_latency
+    from nas.quantities import latency_ms
     from nas.results import rescored
     from nas.run import open_run
-    from nas.settings import latency_ms
 
     target_ms = None if target_latency is None else latency_ms(target_latency)
     opened = open_run(run, out)

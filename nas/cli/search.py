@@ -94,6 +94,14 @@ def search(
         str | None,
         typer.Option(metavar="TIME", help="Train nothing slower. Default: 5 times the target."),
     ] = None,
+    max_parameters: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Train nothing larger: 2M, 500k. Default: no limit."),
+    ] = None,
+    max_macs: Annotated[
+        str | None,
+        typer.Option(metavar="N", help="Train nothing with more MACs. Default: no limit."),
+    ] = None,
     w: Annotated[
         float | None,
         typer.Option(

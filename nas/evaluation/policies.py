@@ -11,8 +11,8 @@ from nas.exits import ExitPolicy, always, budgeted_policy, latest_within, score
 from nas.exits.budget import figure
 from nas.exits.candidates import thresholds_for
 from nas.measurement import HeldOut
+from nas.quantities import latency_ms
 from nas.scaling import macs
-from nas.settings import latency_ms
 
 _CALIBRATED = ", as many leaving after calibration"
 

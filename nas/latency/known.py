@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from controllers.encoding import forget
+from nas.bounds import Bounds, violation
 from nas.latency import search_model
 from search_spaces.operators import costs
 
 if TYPE_CHECKING:
+    from latency.model.model import LatencyModel
     from latency.source import LatencySource
     from nas.objective import Objective
     from nas.run import Run
@@ -30,16 +32,28 @@ class Facts:
 
 
 class Sizes:
-    """MACs and parameters (`controllers.protocols.Measured`): known wherever latency is not."""
+    """MACs and parameters: known wherever latency is not (`controllers.protocols`)."""
 
-    def __init__(self, shape: search_model.Shape) -> None:
-        self._shape = shape
+    def __init__(self, shape: search_model.Shape, bounds: Bounds) -> None:
+        self._shape, self._bounds = shape, bounds
         self._facts: dict[str, Facts] = {}
 
     def measures(self, architecture: "Architecture") -> tuple[float, ...]:
         """Return MACs to the first and to the last exit, and parameters."""
         found = self.facts(architecture)
         return float(found.macs[0]), float(found.macs[-1]), float(found.parameters)
+
+    def violation(self, architecture: "Architecture") -> float:
+        """Return how far it is beyond the bounds that a network is trained within."""
+        return violation(self._bounds.excesses(*self._needs(architecture)))
+
+    def beyond(self, architecture: "Architecture") -> str:
+        """Say which bounds it exceeds; empty within all of them."""
+        return self._bounds.beyond(*self._needs(architecture))
+
+    def _needs(self, architecture: "Architecture") -> tuple[float, int, int]:
+        found = self.facts(architecture)
+        return found.last_ms, found.parameters, found.macs[-1]
 
     def facts(self, architecture: "Architecture") -> Facts:
         """Return what is known; the latest are remembered, as a controller asks again and again."""
@@ -70,10 +84,10 @@ class Known(Sizes):
         shape: search_model.Shape,
         source: "LatencySource",
         objective: "Objective",
-        slowest_ms: float,
+        bounds: Bounds,
     ) -> None:
-        super().__init__(shape)
-        self._source, self._objective, self._slowest_ms = source, objective, slowest_ms
+        super().__init__(shape, bounds)
+        self._source, self._objective = source, objective
 
     def __call__(self, architecture: "Architecture") -> float:
         """Return milliseconds to the last exit, with the risk that the objective takes."""
@@ -99,10 +113,6 @@ class Known(Sizes):
         exits = self.facts(architecture).exits_ms
         return (exits[0], exits[-1], *super().measures(architecture))
 
-    def violation(self, architecture: "Architecture") -> float:
-        """Return by which part its last exit is slower than a network that is trained may be."""
-        return max(0.0, self.facts(architecture).last_ms / self._slowest_ms - 1)
-
     def _latency(self, graph: "BlockGraph") -> tuple[tuple[float, ...], float]:
         upper = self._objective.risk == "upper"
         exits = self._source.estimate(graph)
@@ -118,7 +128,17 @@ def of_run(run: "Run", source: "LatencySource") -> Sizes:
     """
     shape = search_model.Shape(run.space(), *run.shape())
     first = search_model.read_first(run.path)
-    if first is None and search_model.bench_of(source) is not None:
-        return Sizes(shape)
-    slowest = run.settings.max_latency or math.inf
-    return Known(shape, source if first is None else first, run.objective(), slowest)
+    return told(shape, source, first, run.objective(), Bounds.of(run.settings))
+
+
+def told(
+    shape: search_model.Shape,
+    source: "LatencySource",
+    model: "LatencyModel | None",
+    objective: "Objective",
+    bounds: Bounds,
+) -> Sizes:
+    """Return what is known where `source` tells latencies, or a model fitted beforehand does."""
+    if model is None and search_model.bench_of(source) is not None:
+        return Sizes(shape, bounds)
+    return Known(shape, source if model is None else model, objective, bounds)

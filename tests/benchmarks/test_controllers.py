@@ -130,6 +130,7 @@ def test_it_goes_on_where_it_stopped(
         (["--controllers", "ppo:depth=3"], "controller 'ppo' has no option 'depth'"),
         (["--controllers", "random", "--latency", "gpu"], "has no array 'gpu': it has ms"),
         (["--controllers", "random", "--pareto"], "--pareto needs --latency"),
+        (["--controllers", "random", "--objectives"], "--objectives needs --latency"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -139,6 +140,30 @@ def test_mistakes_are_one_line(
     said = capsys.readouterr().err.strip()
     assert message in said
     assert "\n" not in said
+
+
+def test_objectives_are_compared_at_one_target(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = command(path, "--latency", "ms", "--controllers", "random,surrogate")
+    assert benchmark.main([*arguments, "--objectives"]) == 0
+    head, _, *rows = capsys.readouterr().out.strip().splitlines()[2:]
+    named = [[cell.strip() for cell in row.strip("|").split("|")] for row in (head, *rows)]
+    found = {(row[0], row[1]): dict(zip(named[0], row, strict=True)) for row in named[1:]}
+    assert len(found) == 6
+    for row in found.values():
+        bars = [int(row[name].rstrip("%")) for name in named[0][3:9]]
+        assert sum(bars) == pytest.approx(100, abs=3)
+        assert sum(bars[:3]) == pytest.approx(int(row["at most T"].rstrip("%")), abs=3)
+    # Random search does not know what it is after.
+    assert len({tuple(row.items())[2:] for who, row in found.items() if who[1] == "random"}) == 1
+
+
+def test_curves_are_drawn(path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = tmp_path / "curves.svg"
+    arguments = command(path, "--latency", "ms", "--controllers", "random,tpe")
+    assert benchmark.main([*arguments, "--plot", str(picture)]) == 0
+    assert "noise floor" in picture.read_text()
 
 
 def test_it_runs_as_a_file(path: Path) -> None:

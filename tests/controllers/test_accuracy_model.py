@@ -39,6 +39,19 @@ def test_a_cliff_does_not_drown_the_rest() -> None:
     assert half_rank(values).min() > 80
 
 
+def test_a_great_weight_makes_no_bad_architecture_promising() -> None:
+    """Low values are raised where nobody is misled: their worth stays the lowest."""
+    features, found = tokens(50)
+    weights = np.where(features.choices[:, 0] > 0, 4.0, 1.0)
+    told = np.where(weights > 1, 0.01, worth(found)) * weights
+    model = AccuracyModel(features, told, weights=weights)
+    np.testing.assert_array_equal(
+        np.argsort(model.values * weights, kind="stable"), np.argsort(told, kind="stable")
+    )
+    mean, _ = model.predict(features)
+    assert (mean * weights)[weights > 1].max() < np.median(told)
+
+
 def test_it_foretells_and_is_surer_of_what_it_saw() -> None:
     features, found = tokens(50)
     model = AccuracyModel(features, worth(found))

@@ -33,8 +33,8 @@ GOLDEN = {
     "local_search": "b36505274fc61e1c",
     "evolution": "a3068abfe4cb7f9b",
     "reinforce": "94db3122999328e3",
-    "surrogate": "be6b3fdd31c9c16f",
-    "ppo": "8ad5bcda0b8bb291",
+    "surrogate": "ac1c54fee6707161",
+    "ppo": "a981f1ac35629ff7",
 }
 
 pytestmark = pytest.mark.filterwarnings("ignore:The value nan is not acceptable")

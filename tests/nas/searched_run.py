@@ -18,4 +18,4 @@ def again(run: Run) -> None:
     facts = records.facts(
         first.architecture, measurement=first.measurement, reused_from=first.trial
     )
-    store.complete(number, facts, run.objective().values(first.measurement))
+    store.complete(number, facts, run.objective().values(first.measurement), {})

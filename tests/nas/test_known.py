@@ -7,6 +7,7 @@ import pytest
 
 from latency.macs import MacsLatency
 from nas import plugins
+from nas.bounds import Bounds
 from nas.latency.known import Known, Sizes, of_run
 from nas.latency.search_model import Shape
 from nas.objective import Objective
@@ -32,7 +33,7 @@ def sampled(space: str) -> Architecture:
 @pytest.mark.parametrize("space", ["msd", "shufflenet"])
 def test_latency_and_its_reward_are_those_of_the_last_exit(space: str, risk: str) -> None:
     objective = Objective.parse("reward", REWARD, risk)  # type: ignore[arg-type]
-    known = Known(shape(space), MacsLatency(), objective, slowest_ms=1e9)
+    known = Known(shape(space), MacsLatency(), objective, Bounds())
     architecture = sampled(space)
     graph = plugins.space(space).blocks(architecture, IMAGE, CLASSES)
     last = MacsLatency().estimate(graph)[-1]
@@ -45,7 +46,7 @@ def test_latency_and_its_reward_are_those_of_the_last_exit(space: str, risk: str
 
 def test_of_several_objectives_those_are_known_that_training_does_not_change() -> None:
     objective = Objective.parse("pareto:accuracy,latency_ms,parameters", REWARD)
-    known = Known(shape("msd"), MacsLatency(), objective, slowest_ms=1e9)
+    known = Known(shape("msd"), MacsLatency(), objective, Bounds())
     architecture = sampled("msd")
     parameters = costs(plugins.space("msd").blocks(architecture, IMAGE, CLASSES)).parameters
     assert known.known(architecture) == (None, None, parameters)
@@ -55,13 +56,24 @@ def test_of_several_objectives_those_are_known_that_training_does_not_change() -
 
 def test_networks_that_would_not_be_trained_are_out_of_bounds() -> None:
     architecture = sampled("msd")
-    ms = Known(shape("msd"), MacsLatency(), Objective.parse("reward", REWARD), 1e9)(architecture)
-    known = Known(shape("msd"), MacsLatency(), Objective.parse("reward", REWARD), ms / 2)
+    ms = Known(shape("msd"), MacsLatency(), Objective.parse("reward", REWARD), Bounds())(
+        architecture
+    )
+    known = Known(shape("msd"), MacsLatency(), Objective.parse("reward", REWARD), Bounds(ms / 2))
     assert known.violation(architecture) == pytest.approx(1.0)
+    assert known.beyond(architecture) == f"{ms:.4g} ms to its last exit, over {ms / 2:.4g} ms"
+
+
+def test_sizes_bound_where_latency_is_not_known() -> None:
+    architecture = sampled("msd")
+    facts = Sizes(shape("msd"), Bounds()).facts(architecture)
+    tight = Bounds(1e-9, facts.parameters, facts.macs[-1] // 2)
+    assert Sizes(shape("msd"), tight).violation(architecture) == pytest.approx(1.0, abs=1e-4)
+    assert Sizes(shape("msd"), Bounds(1e-9, facts.parameters)).violation(architecture) == 0
 
 
 def test_measures_are_positive_and_always_as_many() -> None:
-    known = Known(shape("msd"), MacsLatency(), Objective.parse("reward", REWARD), 1e9)
+    known = Known(shape("msd"), MacsLatency(), Objective.parse("reward", REWARD), Bounds())
     rng = np.random.default_rng(0)
     for _ in range(5):
         found = known.measures(plugins.space("msd").sample(rng))

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from nas.errors import UserError
-from nas.settings import SOFT_W, SearchSettings, duration_s, latency_ms, load, parse
+from nas.quantities import count, duration_s, latency_ms
+from nas.settings import SOFT_W, SearchSettings, load, parse
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,20 @@ def test_durations(text: str | float, seconds: float) -> None:
 )
 def test_latencies(text: str | float, ms: float) -> None:
     assert latency_ms(text) == pytest.approx(ms)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("2M", 2_000_000), ("500k", 500_000), ("1.5G", 1_500_000_000), ("20000", 20_000), (7, 7)],
+)
+def test_counts(text: str | float, number: int) -> None:
+    assert count(text) == number
+
+
+@pytest.mark.parametrize("text", ["0", "-2M", "many", "1.2345k", "2ms", "", True, 0.5])
+def test_what_is_no_count(text: str | float) -> None:
+    with pytest.raises(UserError, match="is not a number such as 2M"):
+        count(text)
 
 
 @pytest.mark.parametrize("text", ["0", "0ms", "-1ms", "fast", "2", "", "1e3ms", "nanms", 0, True])
@@ -42,6 +57,7 @@ def test_what_is_no_duration(text: str | float) -> None:
         ({"trials": 0}, "trials 0: .*greater than or equal to 1"),
         ({"trials": "3"}, "trials '3': .*integer"),
         ({"target_latency": "fast"}, "target latency 'fast' is not a latency"),
+        ({"max_parameters": "lots"}, "max parameters 'lots' is not a number such as 2M"),
         ({"max_time": "0s"}, "max time '0s' is not a duration"),
         ({"hard": True, "w": -0.1}, "w and hard exclude each other"),
         ({"w": 0.1}, "w 0.1: .*less than or equal to 0"),

@@ -40,7 +40,7 @@ def test_outcomes_are_numbered_in_the_order_they_are_told(tmp_path: Path) -> Non
     store = opened(tmp_path)
     for _ in range(3):
         store.ask(sampler(), DISTRIBUTIONS)
-    store.complete(2, {"key": "c"}, [0.5])
+    store.complete(2, {"key": "c"}, [0.5], {})
     store.fail(0, {"error": "lost"})
     store.ask(sampler(), DISTRIBUTIONS)
     rows = kept(tmp_path)
@@ -52,10 +52,23 @@ def test_outcomes_are_numbered_in_the_order_they_are_told(tmp_path: Path) -> Non
     assert store.told == 2
 
 
+def test_constraints_are_those_of_the_study(tmp_path: Path) -> None:
+    store = opened(tmp_path)
+    for _ in range(3):
+        store.ask(sampler(), DISTRIBUTIONS)
+    store.complete(0, {}, [0.9], {"macs": 0.2, "parameters": -0.5})  # named, and so trained
+    store.complete(1, {}, [0.5], {"macs": -0.1, "parameters": 0.0})
+    store.prune(2, {}, {"macs": 3.0, "parameters": -0.5})
+    for trials in (store.trials, kept(tmp_path)):
+        assert [trial.constraints["macs"] for trial in trials] == [0.2, -0.1, 3.0]
+        assert [trial.constraints["parameters"] for trial in trials] == [-0.5, 0.0, -0.5]
+    assert store.study.best_trial.number == 1  # Optuna's own: of those within the bounds
+
+
 def test_a_store_opened_again_is_the_same(tmp_path: Path) -> None:
     store = opened(tmp_path, ("maximize", "minimize"))
     for value in range(3):
-        store.complete(store.ask(sampler(value), DISTRIBUTIONS).number, {}, [value, -value])
+        store.complete(store.ask(sampler(value), DISTRIBUTIONS).number, {}, [value, -value], {})
     store.ask(sampler(), DISTRIBUTIONS)
     again = opened(tmp_path, ("maximize", "minimize"))
     for old, new in zip(store.trials, again.trials, strict=True):
@@ -104,7 +117,7 @@ def test_optuna_says_nothing_and_keeps_its_verbosity(
 ) -> None:
     before = optuna.logging.get_verbosity()
     store = opened(tmp_path)
-    store.complete(store.ask(sampler(), DISTRIBUTIONS).number, {}, [1.0])
+    store.complete(store.ask(sampler(), DISTRIBUTIONS).number, {}, [1.0], {})
     assert capfd.readouterr() == ("", "")
     assert optuna.logging.get_verbosity() == before
 

@@ -1,0 +1,37 @@
+"""The comparison of controllers with real training, on the smallest networks and few images."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import real_search
+from nas import plugins
+from nas.run import open_run
+from tests.nas.small_msd import WHERE
+
+ARGUMENTS = [
+    "--controllers", "random,surrogate", "--seeds", "2", "--trials", "3", "--data", "digits",
+    "--limit", "40", "--executor", "inline",
+]  # fmt: skip
+
+
+def test_searches_share_a_target_and_are_summed_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(plugins.SPACES, "msd", WHERE)
+    assert real_search.main([*ARGUMENTS, "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    runs = [open_run(path.parent) for path in sorted(tmp_path.glob("**/search.yaml"))]
+    assert len(runs) == 4
+    assert len({run.target_ms for run in runs}) == 1
+    best = [max(run.objective().values(r.measurement)[0] for r in run.records() if r.measurement)
+            for run in runs if run.settings.controller == "random"]  # fmt: skip
+    assert f"| random | {sum(best) / 2:.4f} ±" in said
+    assert (tmp_path / "README.md").read_text() in said
+    assert real_search.main([*ARGUMENTS, "--out", str(tmp_path)]) == 0  # nothing is left to do
+    assert capsys.readouterr().out == said
+
+
+def test_an_unknown_controller_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert real_search.main(["--controllers", "tp"]) == 2
+    assert capsys.readouterr().err == "error: no controller 'tp'\n"
