@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from latency.protocol import Protocol, Samples, Visit, noise
+from latency.protocol import Protocol, Samples, Visit, noise, reliance
 from latency.runtimes.runtime import Prepared
 
 CANARY_EVERY = 25
@@ -45,6 +45,10 @@ class Taken:
     def noises(self, quantile: float) -> NDArray[np.float64]:
         """Return of each item how much its even and odd rounds differ, relative."""
         return np.array([noise(each, quantile) for each in self.samples])
+
+    def reliances(self, quantile: float) -> NDArray[np.float64]:
+        """Return of each item how much longer it would seem without a third, relative."""
+        return np.array([reliance(each, quantile) for each in self.samples])
 
 
 @contextmanager

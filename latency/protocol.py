@@ -25,6 +25,9 @@ PATIENT_S = 45.0
 """A device's speed drifts by some percent within half a minute: so long, and it was seen at its
 fastest."""
 
+STRETCHES = 3
+"""Stretches of a campaign: as many as twelve rounds have with four copies, all of them in each."""
+
 SPREAD = (0.1, 0.9)
 """Quantiles over rounds that bound the interval of an estimate."""
 
@@ -107,6 +110,24 @@ def noise(samples: Samples, quantile: float) -> float:
         return float("nan")
     even, odd = (float(part_times(samples[start::2], quantile).sum()) for start in (0, 1))
     return abs(even - odd) / min(even, odd)
+
+
+def reliance(samples: Samples, quantile: float) -> float:
+    """Return how much longer the whole item would seem without one third of the rounds, relative.
+
+    Of the thirds, which are in the order of time, the one that matters most counts. Even and odd
+    rounds see the same speed of a device whose speed drifts slowly; thirds do not. A slow stretch
+    is no reason for doubt, since low quantiles leave it out, but a fast one that none of the others
+    confirms is: another campaign may not meet its like. NaN for fewer rounds than thirds.
+    """
+    if len(samples) < STRETCHES:
+        return float("nan")
+    whole = float(part_times(samples, quantile).sum())
+    without = (
+        float(part_times(np.delete(samples, third, axis=0), quantile).sum())
+        for third in np.array_split(np.arange(len(samples)), STRETCHES)
+    )
+    return max(max(without) / whole - 1, 0.0)
 
 
 def summarise(samples: Samples, parts: Sequence[int], quantile: float) -> PerExit:

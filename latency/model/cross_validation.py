@@ -71,13 +71,14 @@ def misses(
     guessed: Sequence[Foretold],
     measured: Sequence[Floats],
     noises: Floats,
+    reliances: Floats,
 ) -> Misses:
     """Return the half-widths of intervals that nine in ten of these networks would have been in.
 
-    ``noises``: of the networks' measurements. What an interval is held against is measured with
-    the like, and once more.
+    ``noises``, ``reliances``: of the networks' measurements. What an interval is held against is
+    measured with the like, and once more.
     """
-    noise = max(conformal(np.nan_to_num(noises)) / HALVES, LEAST_NOISE)
+    noise = between_campaigns(noises, reliances)
     off = [_off(each, exits) for each, exits in zip(known, measured, strict=True)]
     last = float(np.hypot(conformal(np.array([each[-1] for each in off])), noise))
     early = float(np.hypot(conformal(np.array([each.max() for each in off])), noise))
@@ -89,6 +90,17 @@ def misses(
     ]
     # Where all blocks are known, there is no telling what a guess would miss.
     return replace(sure, guessed=conformal(np.array(scores)) if len(scores) >= FEWEST else UNKNOWN)
+
+
+def between_campaigns(noises: Floats, reliances: Floats) -> float:
+    """Return what nine in ten networks differ by from one campaign to another, as far as one tells.
+
+    Of two reasons, chance, also that of places in memory, tells even from odd rounds, and the
+    device's drift tells stretches of time apart. The latter counts whole: a drift does not average
+    out. Where nothing drifts, chance shows in both, and intervals are rather too wide.
+    """
+    chance, drift = (conformal(np.nan_to_num(each)) for each in (noises, reliances))
+    return max(float(np.hypot(chance / HALVES, drift)), LEAST_NOISE)
 
 
 def errors(foretold: Sequence[Foretold], measured: Sequence[Floats], noises: Floats) -> Errors:

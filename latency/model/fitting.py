@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from latency.bench import Batch, Bench, Say, latencies, noises, silent
+from latency.bench import Batch, Bench, Say, latencies, noises, reliances, silent
 from latency.errors import LatencyError
 from latency.model import block_table, composition, cross_validation
 from latency.model.block_table import Floats, Seen
@@ -116,13 +116,13 @@ def _completed(
     measured: Sequence[Floats],
     batch: Batch,
 ) -> LatencyModel:
-    noise = noises(batch)[: len(graphs)]
+    noise, relied = (each(batch)[: len(graphs)] for each in (noises, reliances))
     known = cross_validation.known(draft, seen, graphs, measured)
     guessed = cross_validation.guessed(draft, seen, graphs, measured)
     return replace(
         draft,
         composition=composition.learnt([draft.sums(graph) for graph in graphs], measured),
-        misses=cross_validation.misses(known, guessed, measured, noise),
+        misses=cross_validation.misses(known, guessed, measured, noise, relied),
         errors=cross_validation.errors(known, measured, noise),
         errors_guessed=cross_validation.errors(guessed, measured, noise),
     )

@@ -11,7 +11,7 @@ from latency.blocks import BlockKey
 from latency.model import composition, cross_validation
 from latency.model.block_table import Block, Seen
 from latency.model.composition import Composition, Sums
-from latency.model.cross_validation import Foretold, conformal
+from latency.model.cross_validation import Foretold, between_campaigns, conformal
 from latency.model.model import Misses
 from search_spaces.residual import Pool
 
@@ -89,7 +89,7 @@ def test_intervals_are_as_wide_as_errors_were() -> None:
     measured = [np.array([1.0, 2.0])] * 20
     known = [foretold(1.2, 2.1)] * 20
     guessed = [foretold(1.0, 2.0 * np.exp(0.3), guessed=0.25)] * 20
-    found = cross_validation.misses(known, guessed, measured, np.zeros(20))
+    found = cross_validation.misses(known, guessed, measured, np.zeros(20), np.zeros(20))
     noise = cross_validation.LEAST_NOISE
     assert found.last == pytest.approx(np.hypot(np.log(1.05), noise))
     assert found.early == pytest.approx(np.hypot(np.log(1.2), noise))
@@ -100,26 +100,41 @@ def test_what_measured_blocks_miss_is_no_fault_of_guesses() -> None:
     measured = [np.array([1.0])] * 20
     known = [foretold(1.05)] * 20
     guessed = [foretold(1.05, guessed=0.01)] * 20
-    assert cross_validation.misses(known, guessed, measured, np.zeros(20)).guessed == 0
+    found = cross_validation.misses(known, guessed, measured, np.zeros(20), np.zeros(20))
+    assert found.guessed == 0
 
 
 def test_early_exits_with_guesses_are_held_too() -> None:
     measured = [np.array([1.0, 2.0])] * 20
     known = [foretold(1.0, 2.0)] * 20
     guessed = [Foretold(np.array([1.5, 2.0]), np.array([0.64, 0.16]))] * 20
-    found = cross_validation.misses(known, guessed, measured, np.zeros(20))
+    found = cross_validation.misses(known, guessed, measured, np.zeros(20), np.zeros(20))
     assert found.half_widths([0.64, 0.16])[0] == pytest.approx(np.log(1.5))
 
 
 def test_a_measurement_of_one_round_has_no_noise() -> None:
     measured, exact = [np.array([1.0])] * 9, [foretold(1.0)] * 9
-    found = cross_validation.misses(exact, exact, measured, np.full(9, np.nan))
+    none = np.full(9, np.nan)
+    found = cross_validation.misses(exact, exact, measured, none, none)
     assert found.last == cross_validation.LEAST_NOISE
+
+
+def test_intervals_know_of_chance_and_of_drift() -> None:
+    measured, off = [np.array([1.0])] * 20, [foretold(np.exp(0.06))] * 20
+    noises, reliances = np.full(20, 0.06), np.full(20, 0.02)
+    found = cross_validation.misses(off, off, measured, noises, reliances)
+    assert found.last == pytest.approx(0.07)  # 6, 6 / 2 and 2 %
+    assert found.early == found.last
+
+
+def test_a_few_networks_that_seem_to_drift_are_no_drift() -> None:
+    reliances = np.array([0.0] * 18 + [0.3])
+    assert between_campaigns(np.zeros(19), reliances) == cross_validation.LEAST_NOISE
 
 
 def test_where_nothing_was_guessed_a_guess_is_wide_open() -> None:
     known = [foretold(1.0)] * 9
-    found = cross_validation.misses(known, known, [np.array([1.0])] * 9, np.zeros(9))
+    found = cross_validation.misses(known, known, [np.array([1.0])] * 9, np.zeros(9), np.zeros(9))
     assert found.guessed == cross_validation.UNKNOWN
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from latency.protocol import Protocol, Samples, Visit, noise, summarise
+from latency.protocol import STRETCHES, Protocol, Samples, Visit, noise, reliance, summarise
 from latency.source import PerExit
 
 TRUE_MS = np.array([1.2, 0.4, 2.5, 0.1])
@@ -131,3 +131,32 @@ def test_noise_is_how_much_the_halves_differ() -> None:
     assert noise(samples[::-1], 0.0) == pytest.approx(0.1)
     assert noise(samples[::2], 0.0) == 0.0
     assert math.isnan(noise(samples[:1], 0.0))
+
+
+def rounds_of(*ms: float) -> Samples:
+    """Rounds of one pass each, of two parts that take so long together."""
+    return np.array([[[each / 4, 3 * each / 4]] for each in ms])
+
+
+def test_a_fast_stretch_is_relied_upon_and_a_slow_one_is_not() -> None:
+    fast_end = rounds_of(1.1, 1.1, 1.1, 1.05, 1.0, 1.0)
+    assert reliance(fast_end, 0.0) == pytest.approx(0.05)
+    assert noise(fast_end, 0.0) == 0.0
+    assert reliance(rounds_of(1.0, 1.0, 1.5, 1.5, 1.0, 1.0), 0.0) == 0.0
+    assert reliance(rounds_of(1.0, 1.5, 1.5, 1.5, 1.5, 1.5), 0.0) == pytest.approx(0.5)
+
+
+def test_of_too_few_rounds_none_can_be_spared() -> None:
+    assert math.isnan(reliance(rounds_of(1.0, 1.1), 0.0))
+    assert reliance(rounds_of(1.0, 1.1, 1.2), 0.0) == pytest.approx(0.1)
+
+
+@given(SAMPLES, st.floats(0.1, 10), st.sampled_from([0.0, 0.1, 0.5]))
+def test_reliance_has_no_unit_and_no_direction(
+    samples: Samples, factor: float, quantile: float
+) -> None:
+    samples = np.repeat(samples, STRETCHES, axis=0)
+    found = reliance(samples, quantile)
+    assert found >= 0
+    assert reliance(samples * factor, quantile) == pytest.approx(found)
+    assert reliance(samples[::-1], quantile) == pytest.approx(found)

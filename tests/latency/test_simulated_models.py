@@ -130,6 +130,25 @@ def test_drift_since_the_fit_is_found(case: Case, fresh: list[BlockGraph]) -> No
     assert found.drift == pytest.approx(1.05, rel=0.002)
 
 
+class Settling(Simulated):
+    """A device that is 5 % slower until this many milliseconds of its clock are over."""
+
+    settled_ms = 0.0
+
+    def spend(self, ms: float) -> float:
+        return super().spend(ms * (1.05 if self.now_ms < self.settled_ms else 1.0))
+
+
+def test_a_drift_within_the_campaign_widens_intervals() -> None:
+    steady, settling = (Settling(Law(), Disturbed(noise=0.0), seed=1) for _ in range(2))
+    calm = fit(steady.bench(), MSD, IMAGE, 10, samples=9, seed=0).model
+    settling.settled_ms = 0.7 * steady.now_ms
+    drifted = fit(settling.bench(), MSD, IMAGE, 10, samples=9, seed=0).model
+    assert drifted.canary_ms == pytest.approx(calm.canary_ms)
+    assert calm.misses.last < 0.02
+    assert drifted.misses.last == pytest.approx(np.hypot(calm.misses.last, 0.05), rel=0.1)
+
+
 def test_every_row_is_the_time_of_its_own_block(fresh: list[BlockGraph]) -> None:
     device, graphs = Simulated(Law(), Disturbed(noise=0.0)), fresh[:6]
     batch = device.bench().measure(block_table.pieces(graphs), 0)
