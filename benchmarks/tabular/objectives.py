@@ -38,12 +38,13 @@ def table(task: Task, courses: Mapping[tuple[str, str], Sequence[Course]]) -> st
     bounds = [f"to {edge:g} T" for edge in EDGES] + ["above"]
     head = ["objective", "controller", "at most T", *bounds, *(f"best to {w:g} T" for w in WITHIN)]
     rows = [[*head, "hypervolume regret %"], ["---"] * (len(head) + 1)]
-    whole = task.volume(task.rows().tolist())
+    plane = replace(task, reward=None)
+    whole = plane.volume(task.rows().tolist())
     for (objective, contender), of_one in courses.items():
         trained = np.concatenate([relative[course.rows] for course in of_one])
         counts = np.bincount(np.searchsorted(EDGES, trained), minlength=len(bounds))
         best = [_best(task, relative, of_one, within) for within in WITHIN]
-        volumes = [task.volume(course.rows) for course in of_one]
+        volumes = [plane.volume(course.rows) for course in of_one]
         rows.append(
             [
                 objective,

@@ -9,6 +9,7 @@ import pytest
 from latency.macs import MacsLatency
 from nas import plugins
 from nas.bounds import Bounds
+from nas.cli.main import main
 from nas.errors import UserError
 from nas.feasible import refuse_empty
 from nas.interruption import Stopped
@@ -63,6 +64,16 @@ def test_it_can_be_stopped() -> None:
 
     with pytest.raises(Stopped):
         refuse_empty(SMALL, Sizes(SHAPE, Bounds()), 0, check)
+
+
+def test_the_command_says_it_and_writes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["search", "--runtime", "macs", "--max-parameters", "10"]) == 2
+    said = capsys.readouterr().err.strip().splitlines()[-1]
+    assert said.startswith("error: no network of space 'msd' is within the bounds")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("controller", ["random", "surrogate"])
