@@ -23,6 +23,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from hashlib import sha256
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ from benchmarks.tabular.task import PARETO, REWARD, Task
 from controllers.errors import ControllerError
 from nas import atomic
 from nas.errors import UserError
+from nas.plot import refuse_place
+from nas.proposals import refuse_unfit
 from nas.rewards import Reward
 from nas.tabular import Table, TableSpace
 
@@ -55,8 +58,11 @@ def main(arguments: list[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         asked = [contenders.parse(text) for text in given.controllers.split(",")]
+        _refuse(given)
         task = _task(given)
         tasks = _tasks(given, task)
+        for each, of in product(asked, tasks.values()):
+            refuse_unfit(each.sampler(of, 0), of.space, of.directions)
         courses = _courses(given, asked, tasks)
     except (UserError, ControllerError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -70,8 +76,6 @@ def main(arguments: list[str] | None = None) -> int:
     at = [t for t in AT if t <= given.trials] or [given.trials]
     found = {name: finding(task, of_one) for (_, name), of_one in courses.items()}
     floor = None if task.kind == PARETO else task.floor()
-    if given.plot:
-        draw(found, floor, _words(given, task), given.plot)
     if given.json:
         facts = {name: each.facts(at) for name, each in found.items()}
         print(json.dumps({"objective": task.kind, "floor": floor, "controllers": facts}, indent=1))
@@ -79,7 +83,17 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{_words(given, task)}\n\n{table(found, at)}")
         if floor is not None:
             print(f"\nNoise floor: {floor:.3f} %.")
+    if given.plot:
+        draw(found, floor, _words(given, task), given.plot)
     return 0
+
+
+def _refuse(given: argparse.Namespace) -> None:
+    """Raise UserError for options that do not go together, before hours are spent."""
+    if given.objectives and (given.json or given.plot):
+        raise UserError("--objectives prints a table: leave --json and --plot out")
+    if given.plot:
+        refuse_place(given.plot)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,7 +136,8 @@ def _task(given: argparse.Namespace) -> Task:
     if latency is not None and not given.pareto:
         target = float(np.quantile(latency, given.target_quantile))
         reward = Reward.hard(target) if given.hard else Reward.soft(target, given.w)
-    known = [whole.column(name) for name in _known(whole, given.known)]
+    used = {given.latency, given.score, given.same, *given.observe.split(",")}
+    known = [whole.column(name) for name in _known(whole, given.known, used)]
     score = whole.column(given.score)
     return Task(
         space,
@@ -135,11 +150,15 @@ def _task(given: argparse.Namespace) -> Task:
     )
 
 
-def _known(whole: Table, names: str) -> list[str]:
-    """The columns that are known before training: sizes, where nobody says which."""
+def _known(whole: Table, names: str, used: set[str]) -> list[str]:
+    """The columns that are known before training: sizes, where nobody says which.
+
+    used: columns that stand for something else.
+    """
     if names == "auto":
-        return [name for name in whole.names if name.startswith(SIZES)]
-    return [name for name in names.split(",") if name != "none"]
+        sizes = (name for name in whole.names if name.startswith(SIZES) and name not in used)
+        return [name for name in sizes if whole.has_numbers(name)]
+    return [name for name in names.split(",") if name not in ("", "none")]
 
 
 def _observed(whole: Table, names: str) -> NDArray[np.float64]:

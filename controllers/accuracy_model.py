@@ -41,8 +41,8 @@ class AccuracyModel:
     warping of Google Vizier, arXiv 2408.11527, section 3): how bad the bad ones are must not drown
     the differences among the good ones.
 
-    That is done to what the accuracy is worth, not to the accuracy itself: a network that computes
-    next to nothing has a great weight, and would look promising if its accuracy were raised.
+    The accuracy is raised by no more than what it is worth is: a network that computes next to
+    nothing has a great weight, and would look promising if its accuracy were raised.
 
     Args:
         features: of n architectures.
@@ -63,6 +63,9 @@ class AccuracyModel:
         self.kept = kept = _kept(worth, ROWS)
         self._centre, self._scale = _span(features.measures)
         self.values = half_rank(worth, anchor) / weights
+        if anchor is None:
+            # A small weight makes its worth low, however good the network: not to be raised either.
+            self.values = np.minimum(self.values, half_rank(worth / weights))
         self._mean = float(self.values.mean())
         self._deviation = float(self.values.std()) or 1.0
         rows, unit = self._scaled(features[kept]), self._unit(self.values[kept])

@@ -1,5 +1,6 @@
 """Proposals kept within hard bounds, for samplers that know of none."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 ASKED = 50
 """Times that a sampler is asked before what lies near its last proposal is taken."""
 
+SURE = 3
+"""Times that it says the same before it is believed to have nothing else to say."""
+
 
 def within(
     space: "Space", cost: "Cost", propose: Callable[[int], Mapping[str, Any]]
@@ -21,10 +25,14 @@ def within(
 
     Where nothing near it is, the last itself: whoever trains knows the bounds too.
     """
+    seen: Counter[str] = Counter()
     for turn in range(ASKED):
         choices = propose(turn)
         architecture = space.architecture(choices)
         if violation(cost, architecture) <= 0:
             return choices
+        seen[architecture.key] += 1
+        if seen[architecture.key] == SURE:
+            break
     found = nearest(space, architecture, partial(violation, cost))
     return choices if found is None else space.parameters(found)

@@ -103,7 +103,7 @@ class Forecast:
         gain = improvement.expected_hypervolume(mean, deviation, beside, front, reference)
         return np.asarray(np.round(np.log(np.maximum(gain, 1e-300)), DECIMALS))
 
-    def again(self, count: int, left_out: "Collection[str]") -> "tuple[Keyed, float] | None":
+    def repeated(self, count: int, left_out: "Collection[str]") -> "tuple[Keyed, float] | None":
         """Of the best `count` told the one of which another training would tell most, and how much.
 
         The knowledge gradient (Frazier et al. 2009, doi 10.1287/ijoc.1080.0314), the architectures
@@ -120,11 +120,12 @@ class Forecast:
         others = np.where(np.arange(len(best)) == mean.argmax(), np.sort(mean)[-2], mean.max())
         gains = improvement.expected(-np.abs(mean - others), step, np.zeros(len(best)))
         gains[[each.key in left_out for each in best]] = 0.0
+        gains[count:] = 0.0  # the last is there for the first to have a rival
         at = int(gains.argmax())
         return best[at], float(gains[at])
 
-    def once(self, architecture: "Keyed") -> float:
-        """What a first training would tell, in the measure of `again`."""
+    def first_training(self, architecture: "Keyed") -> float:
+        """What a first training would tell, in the measure of `repeated`."""
         noise = self._model.noise
         assert noise is not None, "a process knows its noise"
         mean, deviation, noises = self._shown([architecture], noise)

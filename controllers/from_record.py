@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial
 from controllers.errors import ControllerError
 from controllers.history import History, Reader
 from controllers.plain_space import PlainSpace
-from controllers.record import AGAIN, told
+from controllers.record import AGAIN, FIXED, TRAININGS, told
 from controllers.seeds import derive
 
 if TYPE_CHECKING:
@@ -58,17 +58,23 @@ class FromRecord(BaseSampler):
             ControllerError: several objectives, or no completed trial with a finite value.
         """
         check_one_objective("the choice of one architecture", study)
+        decisions = self._decisions(told(study))
+        if not decisions:
+            raise ControllerError("no trial was told yet, or no decision is common to all")
         with self._alone:
-            space = self._searched(self._decisions(told(study)))
+            space = self._searched(decisions)
             cost = self._cost if space is self._space else None
             history = self._reader.history(study, None, space, cost)
             if not history.lessons:
-                raise ControllerError("no architecture was told yet")
-            return space.parameters(self.believed_best(history))
+                raise ControllerError("no trial with a finite value was told yet")
+            ordered = self.best_first(history)
+            within = (each for each in ordered if history.violation(each) <= 0)
+            return space.parameters(next(within, ordered[0]))
 
-    def believed_best(self, history: History) -> "Keyed":
-        """Of the lessons, of which there is one at least, the one to take."""
-        return max(history.lessons, key=lambda lesson: lesson.values[0]).architecture
+    def best_first(self, history: History) -> "list[Keyed]":
+        """The architectures of the lessons, of which there is one at least, in their order."""
+        ordered = sorted(history.lessons, key=lambda lesson: -lesson.values[0])
+        return [lesson.architecture for lesson in ordered]
 
     def __str__(self) -> str:
         return self._name
@@ -97,7 +103,9 @@ class FromRecord(BaseSampler):
             cost = self._cost if space is self._space else None
             history = self._reader.history(study, trial, space, cost)
             proposal = self.propose(history, rng)
-        if history.repeats and proposal.key in history.tried:
+        # Choices that a user fixed make another architecture of it, which nobody trained before.
+        fixed = FIXED in trial.system_attrs
+        if history.repeats and not fixed and 0 < history.trained(proposal) < TRAININGS:
             study._storage.set_trial_system_attr(trial._trial_id, AGAIN, True)
         return dict(space.parameters(proposal))
 

@@ -9,8 +9,9 @@ from scipy.optimize import minimize
 from controllers.encoding import Features, joined
 from controllers.kernel import TERMS, Kernel
 
-# Logarithms of: four amplitudes, two lengths, noise. What is believed before any data: effects of
-# single decisions explain most, a tenth of the values' variance is noise, give or take a factor 5.
+# Logarithms of: four amplitudes, two lengths, noise. What is believed before any data: nearness
+# over all decisions explains most: what is far from all that was trained is uncertain, whatever its
+# measures are like. A tenth of the values' variance is noise, give or take a factor 5.
 START = np.log([0.1, 0.1, 0.8, 0.1, 0.6, 1.0, 0.1])
 DOUBT = np.array([1.0, 1.0, 0.5, 1.0, 0.3, 1.0, 1.5])
 SCORES_DOUBT = 1.0

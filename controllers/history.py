@@ -58,6 +58,10 @@ class History:
         """Whether it was never tried and lies within the hard bounds."""
         return architecture.key not in self.tried and self.violation(architecture) <= 0
 
+    def trained(self, architecture: "Keyed") -> int:
+        """How many of the lessons are about it."""
+        return sum(lesson.architecture.key == architecture.key for lesson in self.lessons)
+
     def violation(self, architecture: "Keyed") -> float:
         """How far beyond the hard bounds it lies; 0 without any."""
         return violation(self.cost, architecture)

@@ -84,10 +84,10 @@ class Ppo(Surrogate):
             turns = chain(drawn, (mutants(history.space, drawn, 1, rng)[0] for _ in repeat(None)))
             return free(history, rng, lambda: next(turns))
 
-    def believed_best(self, history: "History") -> "Keyed":
+    def best_first(self, history: "History") -> "list[Keyed]":
         if not self._screening:
-            return FromRecord.believed_best(self, history)
-        return super().believed_best(history)
+            return FromRecord.best_first(self, history)
+        return super().best_first(history)
 
     def gathered(self, history: "History", look: int) -> "list[Keyed]":
         """What the policy proposes, mutants of the best, and of the most promising of all."""

@@ -15,6 +15,9 @@ AGAIN = "nas:again"
 REPEATS = "nas:repeats"
 """User attribute of a study in which a trial that carries `AGAIN` shows another training."""
 
+TRAININGS = 3
+"""Of one architecture, at most."""
+
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 FIXED = "fixed_params"

@@ -19,6 +19,7 @@ from controllers.forecast import Forecast, Shapes
 from controllers.from_record import FromRecord
 from controllers.looks import looks, refits, since_best
 from controllers.objectives import Objectives
+from controllers.record import TRAININGS
 from controllers.seeds import derive
 from controllers.threads import one_thread
 
@@ -33,12 +34,10 @@ MUTANTS = 120
 """Of the best architectures told."""
 DRAWN = 40
 PROMISING = 10
-AGAIN = 60
+FROM_PROMISING = 60
 """Mutants of the most promising of all these."""
 LEADING = 5
 """Of so many best ones one may be trained again, where the study can tell two trainings apart."""
-TRAININGS = 3
-"""Of one architecture, at most."""
 KEPT = 3
 """Results of each kind that are remembered: one proposal asks for no more."""
 
@@ -86,12 +85,12 @@ class Surrogate(FromRecord):
             new = found[int(self._gains(history, found, rng).argmax())]
             return self._worth_more(history, new)
 
-    def believed_best(self, history: "History") -> "Keyed":
+    def best_first(self, history: "History") -> "list[Keyed]":
         told = len(history.lessons)
         if told < self._startup:
-            return super().believed_best(history)
+            return super().best_first(history)
         with one_thread():
-            return self.forecast(history, told).best(1)[0]
+            return self.forecast(history, told).best(told)
 
     def first(self, history: "History", rng: np.random.Generator) -> "Keyed":
         """A proposal before anything is learnt."""
@@ -100,7 +99,7 @@ class Surrogate(FromRecord):
 
     def pool(self, history: "History", look: int) -> "list[Keyed]":
         """The candidates gathered after the first `look` lessons."""
-        return self.once("pool", history, look, lambda: self.gathered(history, look))
+        return self.remembered("pool", history, look, lambda: self.gathered(history, look))
 
     def gathered(self, history: "History", look: int) -> "list[Keyed]":
         """Mutants of the best lessons, draws, and mutants of the most promising among these."""
@@ -118,13 +117,13 @@ class Surrogate(FromRecord):
             return found
         gains = self.forecast(history, look).gains(found)
         promising = [found[at] for at in np.argsort(-gains, kind="stable")[:PROMISING]]
-        return distinct(found + mutants(history.space, promising, AGAIN, rng))
+        return distinct(found + mutants(history.space, promising, FROM_PROMISING, rng))
 
     def forecast(self, history: "History", told: int) -> Forecast:
         """What the first `told` lessons teach."""
-        return self.once("forecast", history, told, lambda: self._forecast(history, told))
+        return self.remembered("forecast", history, told, lambda: self._forecast(history, told))
 
-    def once(self, what: str, history: "History", told: int, make: Callable[[], T]) -> T:
+    def remembered(self, what: str, history: "History", told: int, make: Callable[[], T]) -> T:
         """What `make` gives, remembered for the first `told` lessons of this history."""
         found = self.recalled(what, history, told)
         if found is None:
@@ -151,7 +150,7 @@ class Surrogate(FromRecord):
     def _shapes(self, history: "History", told: int) -> Shapes:
         objectives, encoder = self._tools(history)
         lessons = history.lessons[:told]
-        return self.once(
+        return self.remembered(
             "shapes", history, told, lambda: Forecast(objectives, encoder, lessons).shapes
         )
 
@@ -169,8 +168,8 @@ class Surrogate(FromRecord):
         believed = self.forecast(history, len(history.lessons)).believing(history.pending)
         trained = Counter(lesson.architecture.key for lesson in history.lessons)
         enough = {key for key, times in trained.items() if times >= TRAININGS}
-        again = believed.again(LEADING, enough | {each.key for each in history.pending})
-        return again[0] if again is not None and again[1] > believed.once(new) else new
+        again = believed.repeated(LEADING, enough | {each.key for each in history.pending})
+        return again[0] if again is not None and again[1] > believed.first_training(new) else new
 
     def _look(self, history: "History") -> int:
         values = [lesson.values[0] for lesson in history.lessons]

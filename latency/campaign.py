@@ -27,7 +27,6 @@ LONGEST_S = 1.0
 """Seconds without asking whether to go on."""
 WAKING_S = 0.5
 """A processor that slept is slow at first, and its caches are empty: so long it works untimed."""
-WAKING = Visit(1, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def _wait(
         sleep(min(left, LONGEST_S))
         between()
     while canary is not None and wakes and clock() < until:
-        canary.visit(WAKING)
+        canary.run(len(canary.parts))
 
 
 def _agrees(taken: list[list[list[list[float]]]], protocol: Protocol) -> bool:

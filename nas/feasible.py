@@ -1,7 +1,9 @@
 """Whether any network of a space lies within the bounds of a search, found out before it begins."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
 
 DRAWN = 32
 """Networks drawn; nearly always one of them lies within the bounds."""
-DESCENTS = 3
-"""From the nearest of them down to what has no neighbour that is nearer."""
+LOOKED = 4000
+"""Networks looked at before a space is given up: some seconds."""
 
 
 def refuse_empty(
@@ -24,52 +26,33 @@ def refuse_empty(
 ) -> None:
     """Raise UserError where no network within the bounds is found, naming what the nearest needs.
 
-    `check` is called again and again, to raise where the search is to stop.
+    The neighbours of the nearest are looked at first, then those of the next. `check` is called
+    again and again, to raise where the search is to stop.
     """
-    rng = np.random.default_rng(seed)
-    drawn: list[tuple[float, int, Architecture]] = []
-    for at in range(DRAWN):
-        check()
-        architecture = space.sample(rng)
-        drawn.append((_violation(known, architecture), at, architecture))
-        if drawn[-1][0] <= 0:
+    rng, order = np.random.default_rng(seed), count()
+    waiting: list[tuple[float, int, Architecture]] = []
+    seen: set[str] = set()
+
+    def look(found: "Iterable[Architecture]") -> bool:
+        """Whether one of them is within the bounds; those that are not wait."""
+        for each in found:
+            check()
+            if each.key not in seen:
+                seen.add(each.key)
+                heappush(waiting, (known.violation(each), next(order), each))
+        return bool(waiting) and waiting[0][0] <= 0
+
+    if look(space.sample(rng) for _ in range(DRAWN)):
+        return
+    least = waiting[0]
+    while waiting and len(seen) < LOOKED:
+        _, _, present = heappop(waiting)
+        if look(space.neighbours(present)):
             return
-    found = []
-    for beyond, at, architecture in sorted(drawn)[:DESCENTS]:
-        found.append((*_descended(space, known, beyond, architecture, check), at))
-        if found[-1][0] <= 0:
-            return
-    if all(math.isinf(each[0]) for each in found):
+        least = min(least, *waiting[:1])
+    if math.isinf(least[0]):
         return  # none of them can be built: the trials will say why
-    _, nearest, _ = min(found, key=lambda each: (each[0], each[2]))
     raise UserError(
-        f"no network of space {space.name!r} is within the bounds: the nearest found has "
-        f"{known.beyond(nearest)}"
+        f"no network of space {space.name!r} was found within the bounds: the nearest of "
+        f"{len(seen):,} has {known.beyond(least[2])}"
     )
-
-
-def _descended(
-    space: "SearchSpace",
-    known: "Sizes",
-    beyond: float,
-    start: "Architecture",
-    check: Callable[[], None],
-) -> "tuple[float, Architecture]":
-    """What is reached by going to the nearest neighbour for as long as it is nearer."""
-    present = start
-    while beyond > 0:
-        check()
-        near = [(_violation(known, each), each) for each in space.neighbours(present)]
-        nearest, architecture = min(near, key=lambda each: each[0], default=(math.inf, present))
-        if nearest >= beyond:
-            break
-        beyond, present = nearest, architecture
-    return beyond, present
-
-
-def _violation(known: "Sizes", architecture: "Architecture") -> float:
-    """How far it is beyond the bounds; what cannot be built is beyond all."""
-    try:
-        return known.violation(architecture)
-    except (ValueError, RuntimeError):
-        return math.inf

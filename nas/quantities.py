@@ -9,6 +9,8 @@ from nas.errors import UserError
 _QUANTITY = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([a-z]*)")
 _SECONDS = {"s": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
+ROUNDING = 1e-9
+"""Relative: 16.1k is not quite 16100 to a computer."""
 _THOUSANDS = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "b": 1e9}
 
 
@@ -35,9 +37,9 @@ def count(value: str | float) -> int:
     """
     wanted = "a number such as 2M, 500k or 20000"
     found = _quantity(value, _THOUSANDS, wanted)
-    if found != round(found):
+    if abs(found - round(found)) > ROUNDING * found:
         raise UserError(f"{value!r} is not {wanted}: it has a fraction")
-    return int(found)
+    return round(found)
 
 
 def _quantity(

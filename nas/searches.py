@@ -123,7 +123,8 @@ def _begun(
     latency = pricing.facts(settings, priced, task, progress, interruption)
     resolved = _resolved(settings, task, latency["target_ms"])
     told = known.told(shape, source, model, objective, Bounds.of(resolved))
-    refuse_empty(space, told, settings.seed, interruption.check)
+    if sum(start.named for start in starts) < settings.trials:  # those are trained in any case
+        refuse_empty(space, told, settings.seed, interruption.check)
     _refuse_known_study(resolved)
     workplace = _workplace(settings, session, task, priced, interruption, stack)
     run = runs.create(resolved, latency, starts, model)

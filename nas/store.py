@@ -157,7 +157,8 @@ class Store:
         values: list[float] | None,
         constraints: Mapping[str, float],
     ) -> None:
-        told = {CONSTRAINT + name: value for name, value in constraints.items()}
+        # In the order in which a database gives them back: samplers go by their places.
+        told = {CONSTRAINT + name: value for name, value in sorted(constraints.items())}
         told[TOLD] = self.told + 1
         kept_id = self._kept_id(number)
         memory_id = self._trial_id(number)

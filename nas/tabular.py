@@ -41,6 +41,12 @@ class Table:
         """Of all arrays."""
         return tuple(self._columns)
 
+    def has_numbers(self, name: str) -> bool:
+        """Whether an array is a column of finite numbers [rows]."""
+        found = self._named(name)
+        numbers = found.ndim == 1 and np.issubdtype(found.dtype, np.number)
+        return bool(numbers and np.isfinite(found.astype(np.float64)).all())
+
     def choices(self, name: str) -> NDArray[Any]:
         """Return the choices [rows, decisions]. Raises UserError where there are none."""
         found = self._named(name)

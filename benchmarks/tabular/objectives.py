@@ -51,7 +51,7 @@ def table(task: Task, courses: Mapping[tuple[str, str], Sequence[Course]]) -> st
                 contender,
                 f"{np.mean(trained <= 1):.0%}",
                 *(f"{count / len(trained):.0%}" for count in counts),
-                *("-" if np.isnan(each) else f"{each:.2f}" for each in best),
+                *("-" if np.isnan(each) else f"{each:.4g}" for each in best),
                 f"{100 * (1 - np.mean(volumes) / whole):.2f}",
             ]
         )

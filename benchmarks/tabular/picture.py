@@ -6,13 +6,17 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.tabular.findings import Finding
+from nas.plot import save
 
 SURE = 1.96
 """Standard errors of a band that holds the mean in 95 of 100 such experiments."""
 
 
 def draw(findings: Mapping[str, Finding], floor: float | None, words: str, path: Path) -> None:
-    """Draw a curve with its 95 % band for each contender into ``path`` (.svg, .png or .pdf)."""
+    """Draw a curve with its 95 % band for each contender into ``path`` (.svg, .png or .pdf).
+
+    Raises UserError where it cannot be written.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5), layout="constrained")
@@ -32,4 +36,4 @@ def draw(findings: Mapping[str, Finding], floor: float | None, words: str, path:
     axes.set_title(words, fontsize=8, wrap=True)
     axes.grid(alpha=0.3, which="both", linewidth=0.4)
     axes.legend(fontsize=8)
-    figure.savefig(path)
+    save(figure, path)

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from statistics import fmean
 
 import optuna
+from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from benchmarks.tabular.contender import Contender
 from benchmarks.tabular.task import PARETO, Task
 from controllers.from_record import FromRecord
-from controllers.record import AGAIN
-from controllers.record import REPEATS as MAY_REPEAT
+from controllers.record import AGAIN, REPEATS
 
-REPEATS = 200
+MOST_REPEATS = 200
 """Proposals in a row of what was trained before; then one counts, that the search may end."""
 
 
@@ -40,11 +40,12 @@ def run(task: Task, contender: Contender, trials: int, seed: int, workers: int =
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        sampler = contender.sampler(task, seed)
+        sampler, judge = (contender.sampler(task, seed) for _ in range(2))
     study = optuna.create_study(directions=task.directions, sampler=sampler)
     # One column is one training: another one would show the same.
-    study.set_user_attr(MAY_REPEAT, task.observed.shape[1] > 1)
-    search = _Search(task, study, seed)
+    study.set_user_attr(REPEATS, task.observed.shape[1] > 1)
+    # What the judge learns to choose a network is not there when the sampler is asked, and timed.
+    search = _Search(task, study, judge, seed)
     while len(search.course.score) < trials:
         while len(search.running) < workers:
             search.ask()
@@ -53,8 +54,8 @@ def run(task: Task, contender: Contender, trials: int, seed: int, workers: int =
 
 
 class _Search:
-    def __init__(self, task: Task, study: optuna.Study, seed: int) -> None:
-        self.task, self.study, self.seed = task, study, seed
+    def __init__(self, task: Task, study: optuna.Study, judge: BaseSampler, seed: int) -> None:
+        self.task, self.study, self.judge, self.seed = task, study, judge, seed
         self.running: list[tuple[float, int, int, optuna.Trial]] = []
         self.course = Course([], [], [], [], [])
         self._now, self._repeats, self._optimum = 0.0, 0, task.optimum()
@@ -72,7 +73,7 @@ class _Search:
             row = self.task.space.architecture(trial.params).number
             underway = [running for _, _, running, _ in self.running]
             new = row not in self._values and row not in underway
-            if new or self._again(trial) or self._repeats >= REPEATS:
+            if new or self._again(trial) or self._repeats >= MOST_REPEATS:
                 break
             self._repeats += 1
             # What is under way has no result yet: that proposal came to nothing.
@@ -109,7 +110,6 @@ class _Search:
 
     def _incumbent(self) -> int:
         """The network that the user is handed: what our controllers choose, else the best shown."""
-        sampler = self.study.sampler
-        if isinstance(sampler, FromRecord):
-            return self.task.space.architecture(sampler.incumbent(self.study)).number
+        if isinstance(self.judge, FromRecord):
+            return self.task.space.architecture(self.judge.incumbent(self.study)).number
         return max(self._values, key=lambda row: self._values[row][0])

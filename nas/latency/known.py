@@ -44,8 +44,11 @@ class Sizes:
         return float(found.macs[0]), float(found.macs[-1]), float(found.parameters)
 
     def violation(self, architecture: "Architecture") -> float:
-        """Return how far it is beyond the bounds that a network is trained within."""
-        return violation(self._bounds.excesses(*self._needs(architecture)))
+        """Return how far it is beyond the bounds; infinitely far where it cannot be built."""
+        try:
+            return violation(self._bounds.excesses(*self._needs(architecture)))
+        except (ValueError, RuntimeError):
+            return math.inf
 
     def beyond(self, architecture: "Architecture") -> str:
         """Say which bounds it exceeds; empty within all of them."""

@@ -131,6 +131,9 @@ def test_it_goes_on_where_it_stopped(
         (["--controllers", "random", "--latency", "gpu"], "has no array 'gpu': it has ms"),
         (["--controllers", "random", "--pareto"], "--pareto needs --latency"),
         (["--controllers", "random", "--objectives"], "--objectives needs --latency"),
+        (["--controllers", "local_search", "--objectives", "--latency", "ms"], "one objective"),
+        (["--controllers", "random", "--objectives", "--json"], "leave --json and --plot out"),
+        (["--controllers", "random", "--plot", "curves.xyz"], "must end in .svg"),
     ],
 )
 def test_mistakes_are_one_line(

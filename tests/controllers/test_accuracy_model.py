@@ -52,6 +52,18 @@ def test_a_great_weight_makes_no_bad_architecture_promising() -> None:
     assert (mean * weights)[weights > 1].max() < np.median(told)
 
 
+def test_a_small_weight_makes_no_architecture_promising_either() -> None:
+    """A hard target weighs slow networks by a fifth: low worth, and no reason to raise accuracy."""
+    features, found = tokens(60)
+    true = 0.8 + 0.01 * worth(found)
+    weights = np.where(features.choices[:, 0] > 0, 0.2, 1.0)
+    model = AccuracyModel(features, true * weights, weights=weights)
+    assert model.values.max() <= true.max() + 1e-9
+    mean, _ = model.predict(features)
+    fast = weights == 1
+    assert np.corrcoef(mean[fast], true[fast])[0, 1] > 0.8
+
+
 def test_it_foretells_and_is_surer_of_what_it_saw() -> None:
     features, found = tokens(50)
     model = AccuracyModel(features, worth(found))

@@ -9,8 +9,7 @@ import optuna
 import pytest
 
 import controllers
-from controllers.record import AGAIN, REPEATS
-from controllers.surrogate import TRAININGS
+from controllers.record import AGAIN, REPEATS, TRAININGS
 from tests.controllers import simulated
 from tests.controllers.simulated import ToySpace, accuracy, ask, replayed, search
 

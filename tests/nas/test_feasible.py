@@ -13,7 +13,7 @@ from nas.cli.main import main
 from nas.errors import UserError
 from nas.feasible import refuse_empty
 from nas.interruption import Stopped
-from nas.latency.known import Known, Sizes
+from nas.latency.known import Facts, Known, Sizes
 from nas.latency.search_model import Shape
 from nas.objective import Objective
 from nas.rewards import Reward
@@ -36,7 +36,9 @@ def test_a_space_with_a_network_within_the_bounds_is_not_refused() -> None:
 
 
 def test_what_the_nearest_needs_is_said() -> None:
-    with pytest.raises(UserError, match=r"the nearest found has [0-9,]+ parameters, over 10$") as e:
+    with pytest.raises(
+        UserError, match=r"the nearest of [0-9,]+ has [0-9,]+ parameters, over 10$"
+    ) as e:
         refuse_empty(SMALL, Sizes(SHAPE, Bounds(parameters=10)), 0, lambda: None)
     found = re.search("has ([0-9,]+) parameters", str(e.value))
     assert found is not None
@@ -52,7 +54,7 @@ def test_several_bounds_are_said_together() -> None:
 
 def test_networks_that_cannot_be_built_are_for_the_trials_to_tell() -> None:
     class Broken(Sizes):
-        def violation(self, architecture: Architecture) -> float:
+        def facts(self, architecture: Architecture) -> Facts:
             raise ValueError("no room for a pool")
 
     refuse_empty(SMALL, Broken(SHAPE, Bounds(parameters=10)), 0, lambda: None)
@@ -72,7 +74,7 @@ def test_the_command_says_it_and_writes_nothing(
     monkeypatch.chdir(tmp_path)
     assert main(["search", "--runtime", "macs", "--max-parameters", "10"]) == 2
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith("error: no network of space 'msd' is within the bounds")
+    assert said.startswith("error: no network of space 'msd' was found within the bounds")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -24,7 +24,14 @@ def test_latencies(text: str | float, ms: float) -> None:
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("2M", 2_000_000), ("500k", 500_000), ("1.5G", 1_500_000_000), ("20000", 20_000), (7, 7)],
+    [
+        ("2M", 2_000_000),
+        ("500k", 500_000),
+        ("1.5G", 1_500_000_000),
+        ("20000", 20_000),
+        (7, 7),
+        ("16.1k", 16_100),
+    ],
 )
 def test_counts(text: str | float, number: int) -> None:
     assert count(text) == number
