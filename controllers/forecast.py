@@ -124,14 +124,14 @@ class Forecast:
         at = int(gains.argmax())
         return best[at], float(gains[at])
 
-    def first_training(self, architecture: "Keyed") -> float:
-        """What a first training would tell, in the measure of `repeated`."""
+    def first_trainings(self, architectures: "Sequence[Keyed]") -> np.ndarray:
+        """What a first training of each would tell, float64 [n], in the measure of `repeated`."""
         noise = self._model.noise
         assert noise is not None, "a process knows its noise"
-        mean, deviation, noises = self._shown([architecture], noise)
+        mean, deviation, noises = self._shown(architectures, noise)
         step = deviation**2 / np.hypot(deviation, noises)
         told, _, _ = self._shown(self.best(1), noise)
-        return float(improvement.expected(mean, step, told)[0])
+        return improvement.expected(mean, step, told)
 
     def _shown(
         self, architectures: "Sequence[Keyed]", noise: float

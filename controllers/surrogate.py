@@ -37,7 +37,8 @@ PROMISING = 10
 FROM_PROMISING = 60
 """Mutants of the most promising of all these."""
 LEADING = 5
-"""Of so many best ones one may be trained again, where the study can tell two trainings apart."""
+"""Of so many best ones one may be trained again, where the study can tell two trainings apart, and
+of so many new ones none may then promise more."""
 KEPT = 3
 """Results of each kind that are remembered: one proposal asks for no more."""
 
@@ -82,8 +83,8 @@ class Surrogate(FromRecord):
             if not found:
                 parents = self.forecast(history, len(history.lessons)).best(PARENTS)
                 return free(history, rng, lambda: mutants(history.space, parents, 1, rng)[0])
-            new = found[int(self._gains(history, found, rng).argmax())]
-            return self._worth_more(history, new)
+            order = np.argsort(-self._gains(history, found, rng), kind="stable")
+            return self._worth_most(history, [found[at] for at in order[:LEADING]])
 
     def best_first(self, history: "History") -> "list[Keyed]":
         told = len(history.lessons)
@@ -161,15 +162,20 @@ class Surrogate(FromRecord):
         believed = self.forecast(history, len(history.lessons)).believing(history.pending)
         return believed.gains(found, rng.standard_normal(len(history.signs)))
 
-    def _worth_more(self, history: "History", new: "Keyed") -> "Keyed":
-        """The new architecture, or one of the best told whose next training would tell more."""
+    def _worth_most(self, history: "History", new: "list[Keyed]") -> "Keyed":
+        """The first of the new, or one of the best told if no new one's training would tell more.
+
+        new: the most promising, best first.
+        """
         if not history.repeats:
-            return new
+            return new[0]
         believed = self.forecast(history, len(history.lessons)).believing(history.pending)
         trained = Counter(lesson.architecture.key for lesson in history.lessons)
         enough = {key for key, times in trained.items() if times >= TRAININGS}
         again = believed.repeated(LEADING, enough | {each.key for each in history.pending})
-        return again[0] if again is not None and again[1] > believed.first_training(new) else new
+        if again is None or again[1] <= believed.first_trainings(new).max():
+            return new[0]
+        return again[0]
 
     def _look(self, history: "History") -> int:
         values = [lesson.values[0] for lesson in history.lessons]
