@@ -115,8 +115,7 @@ class Forecast:
         noise, best = self._model.noise, self.best(count + 1)
         if self._others or noise is None or len(best) < 2:
             return None
-        mean, deviation, noises = self._shown(best, noise)
-        step = deviation**2 / np.hypot(deviation, noises)
+        mean, step = self._taught(best, noise)
         others = np.where(np.arange(len(best)) == mean.argmax(), np.sort(mean)[-2], mean.max())
         gains = improvement.expected(-np.abs(mean - others), step, np.zeros(len(best)))
         gains[[each.key in left_out for each in best]] = 0.0
@@ -128,18 +127,17 @@ class Forecast:
         """What a first training of each would tell, float64 [n], in the measure of `repeated`."""
         noise = self._model.noise
         assert noise is not None, "a process knows its noise"
-        mean, deviation, noises = self._shown(architectures, noise)
-        step = deviation**2 / np.hypot(deviation, noises)
-        told, _, _ = self._shown(self.best(1), noise)
+        mean, step = self._taught(architectures, noise)
+        told, _ = self._taught(self.best(1), noise)
         return improvement.expected(mean, step, told)
 
-    def _shown(
+    def _taught(
         self, architectures: "Sequence[Keyed]", noise: float
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Of each the expected objective, its deviation, and that of a single training."""
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Of each the expected objective, and the deviation by which one training will move it."""
         weights = self._objectives.weights(architectures, self._learnt)
         mean, deviation = self._model.predict(self._encoder(architectures))
-        return mean * weights, deviation * weights, noise * weights
+        return mean * weights, deviation**2 / np.hypot(deviation, noise) * weights
 
     def best(self, count: int) -> "list[Keyed]":
         """So many of the architectures told, best first by what is believed of them.

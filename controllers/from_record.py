@@ -105,7 +105,7 @@ class FromRecord(BaseSampler):
             proposal = self.propose(history, rng)
         # Choices that a user fixed make another architecture of it, which nobody trained before.
         fixed = FIXED in trial.system_attrs
-        if history.repeats and not fixed and 0 < history.trained(proposal) < TRAININGS:
+        if history.repeats and not fixed and 0 < history.trainings()[proposal.key] < TRAININGS:
             study._storage.set_trial_system_attr(trial._trial_id, AGAIN, True)
         return dict(space.parameters(proposal))
 

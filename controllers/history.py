@@ -3,6 +3,7 @@
 import hashlib
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -58,9 +59,9 @@ class History:
         """Whether it was never tried and lies within the hard bounds."""
         return architecture.key not in self.tried and self.violation(architecture) <= 0
 
-    def trained(self, architecture: "Keyed") -> int:
-        """How many of the lessons are about it."""
-        return sum(lesson.architecture.key == architecture.key for lesson in self.lessons)
+    def trainings(self) -> Counter[str]:
+        """How many of the lessons are about each architecture, by key."""
+        return Counter(lesson.architecture.key for lesson in self.lessons)
 
     def violation(self, architecture: "Keyed") -> float:
         """How far beyond the hard bounds it lies; 0 without any."""

@@ -6,7 +6,6 @@ latency, and with it the weight of accuracy in the reward, is known from the cos
 expected improvement is that of the reward itself, or of the hypervolume with exact other axes.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -170,8 +169,7 @@ class Surrogate(FromRecord):
         if not history.repeats:
             return new[0]
         believed = self.forecast(history, len(history.lessons)).believing(history.pending)
-        trained = Counter(lesson.architecture.key for lesson in history.lessons)
-        enough = {key for key, times in trained.items() if times >= TRAININGS}
+        enough = {key for key, times in history.trainings().items() if times >= TRAININGS}
         again = believed.repeated(LEADING, enough | {each.key for each in history.pending})
         if again is None or again[1] <= believed.first_trainings(new).max():
             return new[0]

@@ -33,22 +33,23 @@ class Bounds:
 
         A latency that is not known (NaN) exceeds none.
         """
-        needs = {"latency_ms": latency_ms, "parameters": parameters, "macs": macs}
-        return {name: needs[name] / most - 1 for name, most in self._known(needs).items()}
+        known = self._known(latency_ms, parameters, macs)
+        return {name: need / most - 1 for name, need, most in known}
 
     def beyond(self, latency_ms: float, parameters: int, macs: int) -> str:
         """Say which bounds a network exceeds and by how much; empty within all of them."""
-        needs = {"latency_ms": latency_ms, "parameters": parameters, "macs": macs}
+        known = self._known(latency_ms, parameters, macs)
         return " and ".join(
-            _WORDS[name].format(needs[name], most)
-            for name, most in self._known(needs).items()
-            if needs[name] > most
+            _WORDS[name].format(need, most) for name, need, most in known if need > most
         )
 
-    def _known(self, needs: Mapping[str, float]) -> dict[str, float]:
-        """The bounds on what is known of a network."""
-        bounds = {name: getattr(self, name) for name in needs}
-        return {n: most for n, most in bounds.items() if most is not None and needs[n] == needs[n]}
+    def _known(
+        self, latency_ms: float, parameters: int, macs: int
+    ) -> list[tuple[str, float, float]]:
+        """Of each bound on what is known of a network: its name, what is needed, the most."""
+        needs = {"latency_ms": latency_ms, "parameters": parameters, "macs": macs}
+        bounds = [(name, need, getattr(self, name)) for name, need in needs.items()]
+        return [each for each in bounds if each[2] is not None and not math.isnan(each[1])]
 
 
 def violation(excesses: Mapping[str, float]) -> float:
