@@ -124,8 +124,10 @@ def _agrees(taken: list[list[list[list[float]]]], protocol: Protocol) -> bool:
     """Whether the even and the odd rounds of nearly all items agree."""
     noises = [noise(np.array(rounds, dtype=np.float64), protocol.quantile) for rounds in taken]
     # A single round has no halves that could disagree: its noise is no number.
-    # Of few items all but one have to agree: the shortest may never do.
-    return not noises or not np.quantile(noises, AGREEING, method="lower") > protocol.tolerance
+    # Of few items all but one have to agree: the shortest may never do. Of one or two, all.
+    if len(noises) <= 2:
+        return not any(each > protocol.tolerance for each in noises)
+    return not np.quantile(noises, AGREEING, method="lower") > protocol.tolerance
 
 
 def _canary_visits(place: int, items: int) -> int:

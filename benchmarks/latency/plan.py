@@ -24,6 +24,8 @@ LARGE_MB = (5.0, 20.0)
 WIDEST = 3.0
 """Networks are widened by no more than this to become large."""
 MOST_MACS = 1e9
+IN_VAIN = 2000
+"""Draws that repeat a network, or cannot be made large, before a space is taken for too small."""
 
 Network = tuple[Architecture, BlockGraph]
 
@@ -111,8 +113,9 @@ class Plan:
         return drawn(cell, self.seed, "beside", self.more)
 
     def fresh(self, cell: Cell) -> tuple[Network, ...]:
-        """Return networks that no model was fitted on."""
-        count, seen = self.large[1] if cell.large else self.networks, self.fitted(cell)
+        """Return networks that no model was fitted on, nor on their blocks together."""
+        count = self.large[1] if cell.large else self.networks
+        seen = self.fitted(cell) + self.beside(cell)
         keys = {architecture.key for architecture, _ in seen}
         found = drawn(cell, self.seed, "fresh", count + len(seen))
         return tuple(each for each in found if each[0].key not in keys)[:count]
@@ -124,13 +127,18 @@ class Plan:
 
 @lru_cache(maxsize=64)
 def drawn(cell: Cell, seed: int, part: str, count: int) -> tuple[Network, ...]:
-    """Return ``count`` different random networks; ``part`` names an independent stream of them."""
+    """Return ``count`` different random networks; ``part`` names an independent stream of them.
+
+    Raises UserError where the space has hardly as many.
+    """
     rng = np.random.default_rng([seed, crc32(f"{cell.name} {part}".encode())])
     found: dict[str, Network] = {}
-    while len(found) < count:
+    for _ in range(count + IN_VAIN):
+        if len(found) == count:
+            return tuple(found.values())
         if network := _tried(cell, rng):
             found.setdefault(network[0].key, network)
-    return tuple(found.values())
+    raise UserError(f"cell {cell.name}: found only {len(found)} of {count} different networks")
 
 
 def graphs_of(networks: Sequence[Network]) -> list[BlockGraph]:

@@ -71,7 +71,8 @@ def of_model(model: LatencyModel, graphs: Sequence[BlockGraph]) -> Said:
 def larger_images(folder: Path, small: Cell, large: Cell, graphs: Sequence[BlockGraph]) -> Said:
     """Return what is said from the larger images' blocks and how blocks add up on small images."""
     learnt, table = (document.load(full_model(folder, cell)) for cell in (small, large))
-    return of_model(replace(table, composition=learnt.composition), graphs)
+    small_only = replace(table, composition=learnt.composition, misses=learnt.misses)
+    return of_model(small_only, graphs)
 
 
 def larger_half(
@@ -79,7 +80,8 @@ def larger_half(
 ) -> tuple[Said, NDArray[np.intp]]:
     """Learn how blocks add up from the half with fewer MACs of the fresh networks.
 
-    Return what that says of the other half, and the places of these networks.
+    Return what that says of the other half, without intervals: those of the model know large
+    networks; and the places of these networks.
     """
     model, graphs = document.load(full_model(folder, cell)), graphs_of(plan.fresh(cell))
     order = np.argsort(_macs(graphs), kind="stable")
@@ -87,7 +89,8 @@ def larger_half(
     drift = again["canary_ms"] / model.canary_ms
     sums = [model.sums(graphs[place]) for place in few]
     found = composition.learnt(sums, [np.array(again["ms"][place]) / drift for place in few])
-    return of_model(replace(model, composition=found), [graphs[place] for place in many]), many
+    said = of_model(replace(model, composition=found), [graphs[place] for place in many])
+    return replace(said, low=None, high=None), many
 
 
 def lasts(exits_ms: Sequence[Sequence[float]]) -> Floats:

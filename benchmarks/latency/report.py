@@ -63,9 +63,9 @@ def _header(found: Findings) -> str:
             f" {plan.samples} random networks and the blocks of {plan.more} more; then the blocks"
             " of the fresh networks that it lacks are measured in a campaign of their own. Truth"
             " is a later campaign in a new process, at least"
-            f" {plan.apart_s / 60:.0f} minutes after all other measurements of the cell. Nothing"
-            " that needs privileges (real-time priority, pinned clocks) is used. An error below"
-            " the noise (half of the rounds against the other half) is no claim.",
+            f" {plan.apart_s / 60:.0f} minutes after the fit and the re-measurement of the cell."
+            " Nothing that needs privileges (real-time priority, pinned clocks) is used. An error"
+            " below the noise (half of the rounds against the other half) is no claim.",
         )
     )
 

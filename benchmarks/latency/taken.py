@@ -6,21 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 
 from benchmarks.units import Facts
-from latency.bench import Batch, LocalBench, noises
+from latency.bench import Batch, LocalBench, latencies, noises
 from latency.blocks import BlockKey
 from latency.model.block_table import EMPTY, LEAST
-from latency.protocol import summarise
 from latency.runtimes.runtime import Piece
 from search_spaces.blocks import Norm
 
 
 def exits_ms(batch: Batch) -> list[list[float]]:
     """Return the milliseconds of each exit of each item."""
-    quantile = batch.protocol.quantile
-    return [
-        [exit_.latency_ms for exit_ in summarise(taken, parts, quantile)]
-        for taken, parts in zip(batch.taken.samples, batch.taken.parts, strict=True)
-    ]
+    return [[each.latency_ms for each in exits] for exits in latencies(batch)]
 
 
 def blocks_ms(

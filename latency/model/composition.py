@@ -71,6 +71,7 @@ def learnt(networks: Sequence[Sums], measured: Sequence[Floats]) -> Composition:
         wanted.append(stages / exits[-1])
     terms, shares = np.concatenate(rows), np.concatenate(wanted)
     scale = np.sqrt((terms**2).sum(axis=0))
+    scale[scale == 0] = 1.0  # networks of one stage hand nothing on: the ridge says 0 then
     terms = terms / scale
     ridge = np.diag(RIDGE)
     numbers = np.linalg.solve(terms.T @ terms + ridge, terms.T @ shares + ridge @ (PLAIN * scale))

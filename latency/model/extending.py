@@ -37,21 +37,23 @@ def measure(
 ) -> tuple[tuple[PerExit, ...], LatencyModel]:
     """Measure networks, and in the same campaign their blocks that the model lacks.
 
-    Return the latency of each exit of each network, and a model that has the blocks. Intervals are
-    the noise to either side, since spreads of rounds do not compare with the model's intervals.
-    Raises what the bench raises.
+    Return the latency of each exit of each network, and a model that has the blocks. Both are
+    brought to the speed that the device had at the fit, by the canary, so that they compare with
+    estimates. Intervals are the noise to either side, since spreads of rounds do not compare with
+    the model's intervals. Raises what the bench raises.
     """
     batch, larger = _measured(model, bench, graphs, graphs, seed, bench.protocol, say)
     if batch is None:
         return (), model
-    pairs = zip(latencies(batch), noises(batch), strict=True)
-    found = tuple(_with_noise(exits, float(each)) for exits, each in pairs)
+    pairs, drift = zip(latencies(batch), noises(batch), strict=True), drift_of(model, batch)
+    found = tuple(_with_noise(exits, float(each), drift) for exits, each in pairs)
     return found[: len(graphs)], larger
 
 
 def drift_of(model: LatencyModel, batch: Batch) -> float:
     """Return how many times slower the canary was in a campaign than when the model was fitted."""
-    return float(batch.facts["canary_ms"]) / model.canary_ms
+    now: float | None = batch.facts["canary_ms"]
+    return 1.0 if now is None else now / model.canary_ms
 
 
 def _measured(
@@ -82,9 +84,9 @@ def _measured(
     return batch, replace(model, table={**rows, **model.table})
 
 
-def _with_noise(exits: PerExit, noise: float) -> PerExit:
+def _with_noise(exits: PerExit, noise: float, drift: float) -> PerExit:
     factor = 1 + (max(noise, LEAST_NOISE) if noise == noise else LEAST_NOISE)
+    times = ((each, each.latency_ms / drift) for each in exits)
     return tuple(
-        replace(each, low_ms=each.latency_ms / factor, high_ms=each.latency_ms * factor)
-        for each in exits
+        replace(each, latency_ms=ms, low_ms=ms / factor, high_ms=ms * factor) for each, ms in times
     )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
 
+from latency.errors import LatencyError
 from latency.remote.processes import Ended, TimedOut, call
 from latency.remote.shell import KILL_S, Connection, Lost
 
@@ -31,7 +32,9 @@ class AdbShell(Connection):
         except TimedOut:
             raise self.too_long(f"copying {len(files)} files") from None
         if ended.code:
-            raise self.lost(ended)
+            reason = self.lost(ended)
+            self._once("true", b"")  # which is lost, too, where the device does not answer
+            raise LatencyError(f"device {self.device!r}: files cannot be copied: {reason}")
         return ended.stdout
 
     def lost(self, ended: Ended) -> Lost:

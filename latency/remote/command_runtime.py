@@ -45,6 +45,7 @@ class CommandRuntime:
         self.device = described.name
         self.shares_host = described.reach == "local"
         self._shell = shell or connect(described)
+        self._place = Place(self._shell, described.folder)
         self._facts: dict[str, Any] | None = None
 
     def prepare(self, piece: Piece, seed: int) -> Prepared:
@@ -54,7 +55,7 @@ class CommandRuntime:
         """
         with TemporaryDirectory() as folder:
             files = _writer(self.described.graph)(piece, seed, Path(folder))
-            return Staged(self.described, self._shell, files)
+            return Staged(self.described, self._shell, self._place, files)
 
     def conditions(self) -> dict[str, Any]:
         """Return what the figures depend on; ``host`` is read from the device, once.
@@ -80,20 +81,48 @@ class CommandRuntime:
         }
 
 
+class Place:
+    """A folder on a device for the files of all pieces that are prepared at one time.
+
+    It is removed with the last of them, in one command: a campaign has hundreds of pieces, and a
+    user who stopped it should not wait for as many connections.
+    """
+
+    def __init__(self, shell: Shell, folder: str) -> None:
+        self._shell, self._parent = shell, folder
+        self._folder, self._made, self._inside = "", 0, 0
+
+    def enter(self) -> str:
+        """Return the name of a folder in it that is nobody else's."""
+        if not self._inside:
+            self._folder = f"{self._parent}/nas-{token_hex(6)}"
+        self._inside += 1
+        self._made += 1
+        return f"{self._folder}/{self._made}"
+
+    def leave(self) -> None:
+        """Remove all where nobody is left. Raises LatencyError."""
+        self._inside -= 1
+        if not self._inside:
+            self._shell.remove(self._folder)
+
+
 class Staged(Prepared):
-    """The stages of a piece as files on a device; they are removed when a visit fails, too."""
+    """The stages of a piece as files on a device."""
 
     consecutive = False
 
-    def __init__(self, described: DeviceFile, shell: Shell, files: Sequence[Path]) -> None:
+    def __init__(
+        self, described: DeviceFile, shell: Shell, place: Place, files: Sequence[Path]
+    ) -> None:
         self.parts = (1,) * len(files)
         self._described, self._shell, self._output = described, shell, described.figures()
-        self._folder = f"{described.folder}/nas-{token_hex(6)}"
+        self._place, folder = place, place.enter()
         self._open = True
         named = [_by_content(path) for path in files]
-        self._paths = [f"{self._folder}/{path.name}" for path in named]
+        self._paths = [f"{folder}/{path.name}" for path in named]
         try:
-            shell.push(list(dict.fromkeys(named)), self._folder)
+            shell.push(list(dict.fromkeys(named)), folder)
         except BaseException:
             self.close()
             raise
@@ -120,11 +149,11 @@ class Staged(Prepared):
         return [list(row) for row in zip(*columns, strict=True)]
 
     def close(self) -> None:
-        """Remove the files. A device that is gone by now keeps them: the figures are here."""
+        """Let the files go. A device that is gone by now keeps them: the figures are here."""
         if self._open:
             self._open = False
             with suppress(LatencyError):
-                self._shell.remove(self._folder)
+                self._place.leave()
 
     def _times(self, path: str, visit: Visit) -> list[float]:
         described = self._described

@@ -109,9 +109,10 @@ def load(path: Path) -> DeviceFile:
 
 def _places(command: str) -> set[str]:
     try:
-        return {place for _, place, *_ in Formatter().parse(command) if place is not None}
+        parsed = [each for each in Formatter().parse(command) if each[1] is not None]
     except ValueError:  # a brace alone
         return {""}
+    return {"" if spec or conversion else str(place) for _, place, spec, conversion in parsed}
 
 
 def _mistake(first: Any) -> str:

@@ -3,11 +3,14 @@
 import os
 import signal
 import subprocess
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from latency.errors import LatencyError
+
+_LISTEN_S = 0.2  # between two looks at what a program has printed
 
 _HINTS = {
     "adb": "install Android's platform-tools",
@@ -26,16 +29,18 @@ class Ended:
 
 
 class TimedOut(Exception):
-    """A program ran too long and was killed; ``stdout`` is what it had printed."""
-
-    def __init__(self, stdout: str) -> None:
-        super().__init__("timed out")
-        self.stdout = stdout
+    """A program ran too long and was killed."""
 
 
-def call(argv: Sequence[str], given: bytes, timeout_s: float) -> Ended:
+def call(
+    argv: Sequence[str],
+    given: bytes,
+    timeout_s: float,
+    cut: Callable[[str], None] = lambda printed: None,
+) -> Ended:
     """Run a program, without a shell, on the bytes of its standard input.
 
+    cut: told what the program had printed where it is killed before its end, also by Ctrl-C.
     Raises TimedOut after ``timeout_s`` and LatencyError for a program that is not on the PATH.
     """
     pipe = subprocess.PIPE
@@ -47,15 +52,28 @@ def call(argv: Sequence[str], given: bytes, timeout_s: float) -> Ended:
     except OSError as error:
         hint = _HINTS.get(argv[0], "see the PATH")
         raise LatencyError(f"{argv[0]}: cannot be started ({error.strerror}): {hint}") from None
+    heard = b""
     try:
-        stdout, stderr = process.communicate(given, timeout=timeout_s)
-    except subprocess.TimeoutExpired as error:
-        _kill(process)
-        raise TimedOut(_text(error.stdout or b"")) from None
+        for wait_s in _pieces(timeout_s):
+            try:
+                stdout, stderr = process.communicate(given, timeout=wait_s)
+                break
+            except subprocess.TimeoutExpired as error:
+                heard, given = error.stdout or heard, b""
+        else:
+            raise TimedOut
     except BaseException:
         _kill(process)
+        cut(_text(heard))
         raise
     return Ended(argv[0], process.returncode, _text(stdout), _text(stderr))
+
+
+def _pieces(timeout_s: float) -> Iterator[float]:
+    """Waits that last ``timeout_s`` together: what was printed is known after each of them."""
+    end = time.monotonic() + timeout_s
+    while (left := end - time.monotonic()) > 0:
+        yield min(left, _LISTEN_S)
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:

@@ -88,7 +88,7 @@ class Connection(ABC):
             return  # each attempt on a device that is gone takes many seconds
         try:
             self._run(f"rm -rf -- {quote(folder)}")
-        except LatencyError:
+        except BaseException:
             self._gone = True
             raise
 
@@ -121,9 +121,8 @@ class Connection(ABC):
         inner = f"sh -c {quote(command)}"
         script = f"echo nas-started $$; {inner}; code=$?; echo; echo nas-ended $code"
         try:
-            ended = call(self.argv(script), given, self.timeout_s)
-        except TimedOut as error:
-            self._kill(error.stdout)
+            ended = call(self.argv(script), given, self.timeout_s, self._kill)
+        except TimedOut:
             raise self.too_long("a command") from None
         code = _ENDED.search(ended.stdout)
         if not code:

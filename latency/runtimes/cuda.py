@@ -31,7 +31,7 @@ class _OnCuda:
 
     name: str
     shares_host = True
-    protocol = Protocol(rounds=12, warm_up=8, repeats=10, visit_ms=100.0, most_rounds=24)
+    protocol = Protocol(warm_up=8, repeats=10, visit_ms=100.0, most_rounds=24, apart_s=0.1)
 
     def __init__(self, device: str = "cuda", batch: int = BATCH) -> None:
         self.device, self.batch = device, batch
@@ -72,6 +72,9 @@ class CudaEager(_OnCuda):
     def prepare(self, piece: Piece, seed: int) -> Prepared:
         built = on_device(build(piece, seed), torch.device("cuda", self.index), self.batch)
         return PreparedEager(built, self.index)
+
+    def divide(self, piece: Piece, seed: int) -> Prepared:
+        return self.prepare(piece, seed)  # whose parts are its blocks
 
 
 class CudaGraph(_OnCuda):

@@ -28,7 +28,7 @@ class TorchCompile:
     """
 
     name = "torch-compile"
-    protocol = Protocol(warm_up=4, repeats=6, most_rounds=24)
+    protocol = Protocol(warm_up=4, repeats=6, most_rounds=24, apart_s=0.1)
     shares_host = True
 
     def __init__(self, device: str = "cpu", batch: int = 1) -> None:

@@ -130,6 +130,7 @@ class Turn:
 
 def place(name: str, device: str) -> dict[str, Any]:
     """Return the options by which Ray puts an agent, or a question, on the node of a device."""
-    # A GPU is asked of Ray as well: it shows a process no other GPUs than its own.
-    gpus = 1 if device.startswith("cuda") else 0
+    # A GPU is asked of Ray as well: it shows a process no other GPUs than its own. A share of it,
+    # as agents take turns.
+    gpus = SHARE if device == "cuda" else 0
     return {"num_cpus": 0, "num_gpus": gpus, "resources": {RESOURCE + name: SHARE}}

@@ -25,7 +25,9 @@ def session(settings: SearchSettings, interruption: Interruption) -> "Iterator[S
         return
     from nas.executors.ray_session import Session
 
-    opened = Session(settings.workers, settings.ray_address, settings.gpus_per_trial)
+    device = settings.device
+    measured_gpus = int(device.startswith("ray:") and device.endswith(":cuda"))
+    opened = Session(settings.workers, settings.ray_address, settings.gpus_per_trial, measured_gpus)
     interruption.listen_again()  # Ray has its own way to end a driver
     try:
         yield opened

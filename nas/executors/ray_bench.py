@@ -139,7 +139,7 @@ class RayBench:
 
     def _lives(self) -> bool:
         try:
-            self._answer("fingerprint")
+            self._answer("heartbeat")
         except (Gone, LatencyError):
             return False
         return True
@@ -225,12 +225,14 @@ def _relay(say: Say, device: str, done: int, of: int, said: Said | None) -> None
 def parsed(device: str) -> tuple[str, str]:
     """Return the name of a Ray device and the device there: "ray:box:cuda" gives box and cuda.
 
-    Raises LatencyError where it has no name.
+    Raises LatencyError where it has no name, or a number of a GPU, which Ray gives out.
     """
     _, _, named = device.partition(":")
     name, _, there = named.partition(":")
     if not name:
         raise LatencyError(f"device {device!r} has no name: write ray:NAME, such as ray:pi5")
+    if there.startswith("cuda:"):
+        raise LatencyError(f"device {device!r}: Ray chooses among GPUs; write ray:{name}:cuda")
     return name, there or "cpu"
 
 

@@ -33,10 +33,17 @@ _told: dict[str, str] = {}  # what Ray was told when this process imported it, a
 class Session:
     """Ray as long as it is needed; close it. A Ray that the process already uses stays as it is."""
 
-    def __init__(self, workers: int, address: str | None, gpus_per_trial: float = 0.0) -> None:
+    def __init__(
+        self,
+        workers: int,
+        address: str | None,
+        gpus_per_trial: float = 0.0,
+        measured_gpus: int = 0,
+    ) -> None:
         """Starts Ray with `workers` cores, or joins the cluster at `address`.
 
-        Raises UserError if that fails, or if Ray cannot give all workers a core and their GPUs.
+        measured_gpus: those that no trial gets, as they are measured. Raises UserError if that
+        fails, or if Ray cannot give all workers a core and their GPUs.
         """
         self._folder: Path | None = None
         self._ours = False
@@ -50,7 +57,7 @@ class Session:
         try:
             if self._ours:
                 self._connect(workers, address)
-            _refuse_too_many(workers, gpus_per_trial)
+            _refuse_too_many(workers, gpus_per_trial, measured_gpus)
         except BaseException:
             self.close()
             raise
@@ -145,7 +152,7 @@ def _refuse_fraction(gpus_per_trial: float) -> None:
         )
 
 
-def _refuse_too_many(workers: int, gpus_per_trial: float) -> None:
+def _refuse_too_many(workers: int, gpus_per_trial: float, measured_gpus: int) -> None:
     """Raises UserError if the cluster, even when idle, has no room for all workers."""
     import ray
 
@@ -157,10 +164,12 @@ def _refuse_too_many(workers: int, gpus_per_trial: float) -> None:
     needed = workers * gpus_per_trial
     if 0 < gpus_per_trial < 1:
         needed = math.ceil(workers / int(1 / gpus_per_trial + 1e-9))
-    if gpus < needed:
+    measured = measured_gpus if needed else 0
+    if gpus < needed + measured:
+        besides = f" besides the {measured} that is measured" if measured else ""
         raise UserError(
-            f"gpus_per_trial {gpus_per_trial:g} with {workers} workers takes {needed:g} GPUs, "
-            f"Ray has {gpus}"
+            f"gpus_per_trial {gpus_per_trial:g} with {workers} workers takes {needed:g} GPUs"
+            f"{besides}, Ray has {gpus}"
         )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ADB_S = 5.0
 """Seconds that ``adb devices`` may take; it may have to start its server first."""
+_DEFAULT = "torch"  # the runtime where nobody names one
 _IN_USE = 0.1  # of a GPU's memory; contexts alone take a few hundred MB
 
 
@@ -67,7 +68,13 @@ def bench(
     if is_file(device):
         from latency.bench import LocalBench
 
-        return LocalBench(open_file(device))
+        described = open_file(device)
+        if runtime not in (_DEFAULT, described.name):
+            raise UserError(
+                f"runtime {runtime!r}: device file {device} measures with {described.name!r}; "
+                "leave the runtime out"
+            )
+        return LocalBench(described)
     return plugins.bench(runtime, device)
 
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from latency.lane import Lane
 from nas import atomic
 from nas.data.dataset import Dataset
 from nas.errors import UserError
@@ -136,6 +137,7 @@ class _Full:
     ) -> None:
         self.steps, self.folder, self.metric, self.terms = steps, folder, metric, agreed
         self.listener, self.threads = listener, torch_threads
+        self._lane = Lane()  # of this host: what measures on it must not be disturbed
         self.epochs: list[Epoch] = []
         self.best = 0
 
@@ -210,7 +212,8 @@ class _Full:
         @contextmanager
         def pause() -> Iterator[None]:
             self.listener.check()
-            yield
+            with self._lane.training():
+                yield
             self.listener.batch(number, next(batches), self.steps.steps_per_epoch)
 
         return pause
@@ -221,7 +224,8 @@ class _Full:
         @contextmanager
         def pause() -> Iterator[None]:
             self.listener.check()
-            yield
+            with self._lane.training():
+                yield
 
         return answers(
             steps.network, data.held_out, data.mean, data.std, pause, steps.device, self.threads

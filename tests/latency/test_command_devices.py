@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import time
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import onnxruntime
 import pytest
 import torch
 
-from latency.bench import LocalBench
+from latency.bench import DeviceLost, LocalBench
 from latency.errors import LatencyError
 from latency.graphs.onnx_stages import write_stages
 from latency.protocol import Protocol, Visit
 from latency.remote import shell
-from latency.remote.command_runtime import WRITERS, CommandRuntime, Staged, connect
+from latency.remote.command_runtime import WRITERS, CommandRuntime, Place, Staged, connect
 from latency.remote.device_file import DeviceFile
 from latency.runtimes.building import build, run
 from latency.runtimes.runtime import Piece, Runtime
@@ -65,7 +66,8 @@ def described(phone, reach="local", command=f"cat {{graph}}; echo '{PRINTED}'", 
 
 
 def staged(device, files):
-    return Staged(device, connect(device), files)
+    link = connect(device)
+    return Staged(device, link, Place(link, device.folder), files)
 
 
 def files_on(phone):
@@ -240,9 +242,26 @@ def test_a_connection_lost_again_is_told_and_its_files_go(programs, phone, stage
     assert files_on(phone) == []
 
 
+def three(phone, stages, places):
+    """Pieces in these folders, over one connection."""
+    device = described(phone, "adb")
+    link = connect(device)
+    made = [Place(link, device.folder) for _ in range(places)]
+    return [Staged(device, link, made[at % places], stages("one")) for at in range(3)]
+
+
+def test_all_files_are_removed_with_the_last_piece_in_one_command(programs, phone, stages):
+    items = three(phone, stages, 1)
+    (programs / "calls").unlink()
+    for item in items:
+        assert len(files_on(phone)) == 3
+        item.close()
+    assert list(phone.iterdir()) == []
+    assert (programs / "calls").read_text().count("rm -rf") == 1
+
+
 def test_a_device_that_is_gone_is_asked_once_to_remove_files(programs, phone, stages):
-    link = connect(described(phone, "adb"))
-    items = [Staged(described(phone, "adb"), link, stages("one")) for _ in range(3)]
+    items = three(phone, stages, 3)
     (programs / "calls").unlink()
     (programs / "adb").write_text(ADB.replace("STANDIN ]", "GONE ]"))
     for item in items:
@@ -254,8 +273,10 @@ def test_a_device_that_is_gone_is_asked_once_to_remove_files(programs, phone, st
 def test_files_that_cannot_be_copied_leave_nothing(programs, phone, stages):
     (programs / "cp").write_text("#!/bin/sh\necho 'adb: error: No space left' >&2\nexit 1\n")
     (programs / "cp").chmod(0o755)
-    with pytest.raises(LatencyError, match="device 'stand-in': adb: No space left"):
+    message = "device 'stand-in': files cannot be copied: adb: No space left"
+    with pytest.raises(LatencyError, match=message) as failed:
         staged(described(phone, "adb"), stages("one"))
+    assert not isinstance(failed.value, DeviceLost), "it answers: another network may fit"
     assert list(phone.iterdir()) == []
 
 
@@ -265,5 +286,29 @@ def test_a_command_that_takes_too_long_is_killed_on_the_device(programs, phone, 
     item = staged(described(phone, reach, command, timeout_s=2), stages("one"))
     with pytest.raises(LatencyError, match="took longer than 2 s: raise timeout_s"):
         item.visit(Visit(1, 1))
+    assert ends(phone.parent / "pid")
+    assert files_on(phone) == []
+
+
+class Stop(BaseException):
+    """What Ctrl-C raises."""
+
+
+@pytest.mark.parametrize("reach", REACHES)
+def test_a_user_who_stops_leaves_nothing_running_there(programs, phone, stages, reach):
+    command = "echo $$ > ../pid; sleep 1000; : {graph}"
+    item = staged(described(phone, reach, command), stages("one"))
+
+    def stop(*_):
+        raise Stop
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, 1.5)
+    try:
+        with pytest.raises(Stop):
+            item.visit(Visit(1, 1))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
     assert ends(phone.parent / "pid")
     assert files_on(phone) == []

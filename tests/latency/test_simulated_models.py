@@ -94,12 +94,14 @@ def test_intervals_hold_what_is_measured(case: Case, fresh: list[BlockGraph]) ->
     found = verify(case.extended, quiet.bench(), fresh, seed=4)
     assert found.errors.mape < 0.01
     assert found.errors.coverage_90 >= 0.7  # 90 % of few networks, learnt from few
+    exits = [case.extended.estimate(graph)[-1] for graph in fresh]
+    assert np.mean([each.high_ms / each.low_ms for each in exits]) < 1.2
     assert found.drift == pytest.approx(1.0, rel=0.002)
 
 
 def test_what_the_model_says_of_its_error_is_so(case: Case, fresh: list[BlockGraph]) -> None:
     true = np.abs(case.off(case.extended, fresh)).mean()
-    assert case.fitted.errors.mape == pytest.approx(true, rel=2.0, abs=0.002)
+    assert true / 3 - 0.002 < case.fitted.errors.mape < 3 * true + 0.002
 
 
 def test_parts_of_an_estimate_add_up_to_it(case: Case, fresh: list[BlockGraph]) -> None:

@@ -37,7 +37,7 @@ def explain(
 ) -> None:
     """Show what each block and exit adds to the latency that a model predicts; asks no device.
 
-    The image shape and the classes are those that the model was fitted on, unless given.
+    The image shape and the classes are the network's own where it has any, else the model's.
     """
     from latency.model import document
     from nas import plugins

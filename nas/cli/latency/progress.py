@@ -29,14 +29,15 @@ class Told:
     def __init__(self, progress: "Progress", clock: Callable[[], float] = time.monotonic) -> None:
         self._progress, self._clock = progress, clock
         self._what, self._since, self._lines = "", clock(), 0
-        self._told: set[tuple[str, int]] = set()
+        self._told: set[int] = set()
 
     def __call__(self, what: str, done: int, of: int) -> None:
         """Show it; a line of its own at every fifth."""
         if what != self._what:
             self._what, self._since = what, self._clock()
-        mark = (what, min(done * _LINES // max(of, 1), _LINES))
-        if mark[1] and mark not in self._told:
+            self._told.clear()
+        mark = min(done * _LINES // max(of, 1), _LINES)
+        if mark and mark not in self._told:
             self._told.add(mark)
             self._lines += 1
         self._progress.show(Stage(self._lines, f"{what} {self._count(done, of)}"))

@@ -77,6 +77,8 @@ def verify(
         raise UserError("give a RUN, whose front is measured, or --model FILE")
     if run is not None and (given := [name for name, value in drawn.items() if value is not None]):
         raise UserError(f"{given[0]} draws random networks; with a RUN its front is measured")
+    if missing_blocks and model is None:
+        raise UserError("--missing-blocks is about a model: name it with --model FILE")
     with reporting("stopped; nothing was written") as progress:
         where = Where(device, ray_address, seed, missing_blocks, Told(progress))
         if run is None:
