@@ -42,7 +42,7 @@ from benchmarks.tabular.picture import draw
 from benchmarks.tabular.searching import Course, run
 from benchmarks.tabular.task import PARETO, REWARD, Task
 from controllers.errors import ControllerError
-from nas import atomic
+from nas import atomic, pareto, rewards, tabular
 from nas.errors import UserError
 from nas.plot import refuse_place
 from nas.proposals import refuse_unfit
@@ -230,7 +230,9 @@ def _settings(given: argparse.Namespace) -> dict[str, Any]:
     left_out = {"controllers", "seeds", "jobs", "json", "out", "table", "plot", "objectives"}
     settings = {name: value for name, value in vars(given).items() if name not in left_out}
     rooms = (Path(__file__).parent / "tabular", Path(controllers.__file__).parent)
-    code = [file.read_bytes() for room in rooms for file in sorted(room.glob("*.py"))]
+    modules = [Path(str(module.__file__)) for module in (tabular, rewards, pareto)]
+    files = [*modules, *(file for room in rooms for file in sorted(room.glob("*.py")))]
+    code = [file.read_bytes() for file in files]
     return {
         "table": sha256(given.table.read_bytes()).hexdigest()[:16],
         "code": sha256(b"".join(code)).hexdigest()[:16],

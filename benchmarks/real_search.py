@@ -2,7 +2,7 @@
 
 Run: python -m benchmarks.real_search [--controllers surrogate,ppo,tpe,random] [--seeds 3]
      [--trials 60] [--space msd] [--data fashion-mnist] [--data-root DIR] [--limit 10000]
-     [--epochs 1] [--out results/controllers/real]
+     [--epochs 1] [--max-macs 20M] [--out results/controllers/real]
 
 A unit is one search, which can be stopped and goes on. Latency comes from a law over MACs and
 bytes (runtime macs), the same for all: what differs between searches is chance and the controller.
@@ -14,7 +14,6 @@ import argparse
 import sys
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -38,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data-root")
     parser.add_argument("--limit", type=int, default=10000, help="training images")
     parser.add_argument("--epochs", type=int, default=1)
+    parser.add_argument("--max-macs", help="of the whole network; by default any")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--executor", default="ray")
     parser.add_argument("--out", type=Path, default=OUT)
@@ -88,6 +88,7 @@ def _searched(given: argparse.Namespace, controller: str, seed: int, folder: Pat
             data_root=given.data_root,
             limit=given.limit,
             epochs=given.epochs,
+            max_macs=given.max_macs,
             workers=given.workers,
             executor=given.executor,
             runtime="macs",
@@ -116,24 +117,37 @@ def _rewards(run: Run) -> list[float]:
 
 def _report(given: argparse.Namespace, names: list[str], found: dict[str, Facts]) -> str:
     at = [t for t in AT if t <= given.trials] or [given.trials]
-    rows: list[list[Any]] = [["controller", *(f"best of {t}" for t in at)]]
+    best = {name: _best_of(given, name, at, found) for name in names}
+    rows = [["controller", *(f"best of {t}" for t in at), f"{names[0]} is ahead by"]]
     rows.append(["---"] * len(rows[0]))
     for name in names:
-        curves = [found[f"{name}-{seed}"]["rewards"] for seed in range(given.seeds)]
-        figures = [np.array([curve[min(t, len(curve)) - 1] for curve in curves]) for t in at]
-        spread = [each.std(ddof=1) if len(each) > 1 else float("nan") for each in figures]
-        pairs = zip(figures, spread, strict=True)
-        rows.append([name, *(f"{each.mean():.4f} ± {by:.4f}" for each, by in pairs)])
+        ahead = "" if name == names[0] else _figure(best[names[0]][-1] - best[name][-1])
+        rows.append([name, *(_figure(each) for each in best[name]), ahead])
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     target = next(iter(found.values()))["target_ms"]
+    bound = f" --max-macs {given.max_macs}" if given.max_macs else ""
     return (
         f"# Controllers on {given.space} with real training\n\n"
         f"`python -m benchmarks.real_search --controllers {','.join(names)} --seeds {given.seeds}"
         f" --trials {given.trials} --data {given.data} --limit {given.limit}"
-        f" --epochs {given.epochs}`\n\n"
+        f" --epochs {given.epochs}{bound}`\n\n"
         f"Reward at T = {target:.4g} ms by the law of runtime `macs`, on held-out images; mean over"
-        f" {given.seeds} seeds ± standard deviation.\n\n{table}\n"
+        f" {given.seeds} seeds ± standard deviation; the last column is of the last best.\n\n"
+        f"{table}\n"
     )
+
+
+def _best_of(
+    given: argparse.Namespace, name: str, at: list[int], found: dict[str, Facts]
+) -> np.ndarray:
+    """The best reward of so many trials, float64 [at, seeds]."""
+    curves = [found[f"{name}-{seed}"]["rewards"] for seed in range(given.seeds)]
+    return np.array([[curve[min(t, len(curve)) - 1] for curve in curves] for t in at])
+
+
+def _figure(each: np.ndarray) -> str:
+    spread = f" ± {each.std(ddof=1):.4f}" if len(each) > 1 else ""
+    return f"{each.mean():.4f}{spread}"
 
 
 if __name__ == "__main__":

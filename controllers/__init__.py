@@ -3,6 +3,7 @@
 import inspect
 from difflib import get_close_matches
 from importlib import import_module
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from controllers.errors import ControllerError
@@ -57,7 +58,7 @@ def make(
         if option not in known:
             choice = f"its options are {', '.join(known)}" if known else "it takes no options"
             raise ControllerError(f"controller {name!r} has no option {option!r}: {choice}")
-    sampler: BaseSampler = factory(space=space, cost=cost, seed=seed, **options)
+    sampler: BaseSampler = factory(space=space, cost=cost, seed=index(seed), **options)
     return sampler
 
 

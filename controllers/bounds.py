@@ -19,7 +19,7 @@ SURE = 3
 
 
 def within(
-    space: "Space", cost: "Cost", propose: Callable[[int], Mapping[str, Any]]
+    space: "Space", cost: "Cost | None", propose: Callable[[int], Mapping[str, Any]]
 ) -> Mapping[str, Any]:
     """The first of `propose(0)`, `propose(1)`... within the bounds, or what is nearest to the last.
 

@@ -1,9 +1,8 @@
 """Architectures to choose among: draws, moves and whatever has not been tried yet."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
-from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
@@ -14,9 +13,12 @@ if TYPE_CHECKING:
     from controllers.history import History
     from controllers.protocols import Keyed, Space
 
+K = TypeVar("K", bound="Keyed")
+
 DRAWS = 50
 """Draws before the neighbourhood is searched in order for something that is free."""
-REACHED = 20_000
+REACHED = 4000
+"""Architectures looked at before a walk is given up: some seconds where each is priced."""
 
 
 def draw(space: "Space", rng: np.random.Generator) -> "Keyed":
@@ -49,16 +51,18 @@ def free(
 ) -> "Keyed":
     """The first of `proposed()` (by default a draw) that is free: untried and within the bounds.
 
-    After `DRAWS` of them and one more, what a search by moves from the last one finds; where there
-    is nothing left, the last one itself.
+    After `DRAWS` of them and one more, what a search by moves from the last one finds. Where there
+    is nothing left, the last one, of those within the bounds if there are any.
     """
     make = proposed or (lambda: draw(history.space, rng))
     last = make()
+    inside: Keyed | None = None
     for _ in range(DRAWS):
         if history.free(last):
             return last
+        inside = last if history.violation(last) <= 0 else inside
         last = make()
-    return nearest_free(history, last) or last
+    return nearest_free(history, last) or inside or last
 
 
 def nearest_free(history: "History", start: "Keyed") -> "Keyed | None":
@@ -66,7 +70,7 @@ def nearest_free(history: "History", start: "Keyed") -> "Keyed | None":
 
     None where nothing is, or `REACHED` architectures were looked at.
     """
-    return nearest(history.space, start, history.violation, history.tried)
+    return nearest(history.space, start, history.violation, history.tries)
 
 
 def nearest(
@@ -79,17 +83,34 @@ def nearest(
 
     None where nothing is, or `REACHED` architectures were looked at.
     """
-    seen, order = {start.key}, count()
-    waiting = [(violation(start), next(order), start)]
-    while waiting and len(seen) < REACHED:
-        beyond, _, found = heappop(waiting)
+    for beyond, found in outward(space, [start], violation):
         if beyond <= 0 and found.key not in tried:
             return found
-        for neighbour in space.neighbours(found):
-            if neighbour.key not in seen:
-                seen.add(neighbour.key)
-                heappush(waiting, (violation(neighbour), next(order), neighbour))
     return None
+
+
+def outward(
+    space: "Space", starts: Iterable[K], violation: Callable[[K], float]
+) -> Iterator[tuple[float, K]]:
+    """The starts and all that moves from them reach, each once with its violation.
+
+    The least violation first, of equal ones those found first; no more than `REACHED` are priced.
+    """
+    seen: set[str] = set()
+    waiting: list[tuple[float, int, K]] = []
+
+    def meet(found: Iterable[K]) -> None:
+        for each in found:
+            if each.key not in seen:
+                seen.add(each.key)
+                heappush(waiting, (violation(each), len(seen), each))
+
+    meet(starts)
+    while waiting:
+        beyond, _, found = heappop(waiting)
+        yield beyond, found
+        if len(seen) < REACHED:
+            meet(cast(Iterable[K], space.neighbours(found)))
 
 
 def mutants(

@@ -28,8 +28,8 @@ def crowding(values: np.ndarray) -> np.ndarray:
     for column in values.T:
         order = np.argsort(column, kind="stable")
         span = column[order[-1]] - column[order[0]]
-        distance[order[[0, -1]]] = np.inf
-        if span > 0:
+        if span > 0:  # else nothing is at an end of it
+            distance[order[[0, -1]]] = np.inf
             distance[order[1:-1]] += (column[order[2:]] - column[order[:-2]]) / span
     return distance
 

@@ -1,7 +1,7 @@
 """What is believed at one moment of a search, and what another trial would be worth."""
 
 import copy
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +32,8 @@ class Forecast:
         objectives, encoder: of the study and its space.
         lessons: at least one.
         shapes: of the models of an earlier forecast, or None to choose them.
+        violation: how far an architecture is beyond the hard bounds. Those beyond teach, but are
+            nothing that has been reached, unless all are.
     """
 
     def __init__(
@@ -40,14 +42,18 @@ class Forecast:
         encoder: "Encoder",
         lessons: "Sequence[Lesson]",
         shapes: Shapes | None = None,
+        violation: "Callable[[Keyed], float]" = lambda architecture: 0.0,
     ) -> None:
         self._objectives, self._encoder = objectives, encoder
+        self._pending: Sequence[Keyed] = ()
         self._architectures = [lesson.architecture for lesson in lessons]
         self._told = np.array([lesson.values for lesson in lessons])
         self._learnt = objectives.learnt(lessons)
         self._others = objectives.others(lessons)
         features, given = encoder(self._architectures), shapes or {}
         self._model = self._learn(features, self._learnt, given)
+        within = np.array([violation(self._architectures[at]) <= 0 for at in self._model.kept])
+        self._reached = np.flatnonzero(within if within.any() else ~within)  # of those kept
         self._guesses = {
             at: self._learn(features, at, given, both_ends=True)
             for at, is_known in self._others
@@ -76,6 +82,7 @@ class Forecast:
         if not pending:
             return self
         features, forecast = self._encoder(pending), copy.copy(self)
+        forecast._pending = pending
         forecast._model = self._model.believing(features)
         forecast._guesses = {at: each.believing(features) for at, each in self._guesses.items()}
         return forecast
@@ -89,26 +96,40 @@ class Forecast:
         features = self._encoder(architectures)
         weights = self._objectives.weights(architectures, self._learnt)
         mean, deviation = (part * weights for part in self._model.predict(features))
-        kept = self._model.kept
-        told_weights = self._objectives.weights(self._architectures, self._learnt)
-        reached = self._model.at_kept() * told_weights[kept]
+        front = self._front()
         if not self._others:
-            gain = improvement.log_expected(mean, deviation, reached.max())
+            gain = improvement.log_expected(mean, deviation, front[:, 0].max())
             return np.asarray(np.round(gain, DECIMALS))
         beside = self._beside(architectures, features, wish)
+        told_weights = self._objectives.weights(self._architectures, self._learnt)
         seen = np.column_stack([self._model.values * told_weights, self._seen()])
-        front = np.column_stack([reached, seen[kept, 1:]])
         worst, span = seen.min(axis=0), np.ptp(seen, axis=0)
         reference = worst - MARGIN * np.where(span > 0, span, 1.0)
         gain = improvement.expected_hypervolume(mean, deviation, beside, front, reference)
         return np.asarray(np.round(np.log(np.maximum(gain, 1e-300)), DECIMALS))
+
+    def _front(self) -> np.ndarray:
+        """What was reached, and is going to be by what is under way, the learnt one first.
+
+        float64 [n, objectives]
+        """
+        kept = self._model.kept[self._reached]
+        weights = self._objectives.weights([self._architectures[at] for at in kept], self._learnt)
+        learnt = self._model.at_kept()[self._reached] * weights
+        front = np.column_stack([learnt, self._seen()[kept]])
+        if not self._pending:
+            return front
+        believed = self.expected(self._pending)
+        others = [at for at, _ in self._others]
+        return np.vstack([front, believed[:, [self._learnt, *others]]])
 
     def repeated(self, count: int, left_out: "Collection[str]") -> "tuple[Keyed, float] | None":
         """Of the best `count` told the one of which another training would tell most, and how much.
 
         The knowledge gradient (Frazier et al. 2009, doi 10.1287/ijoc.1080.0314), the architectures
         taken for independent: by how much the expectation of the best one is going to rise.
-        None with several objectives, or where the noise of a training is not known.
+        None with several objectives, where the noise of a training is not known, or nothing is
+        left to ask for.
 
         left_out: keys of those that are not asked for, as they are being trained.
         """
@@ -121,7 +142,7 @@ class Forecast:
         gains[[each.key in left_out for each in best]] = 0.0
         gains[count:] = 0.0  # the last is there for the first to have a rival
         at = int(gains.argmax())
-        return best[at], float(gains[at])
+        return (best[at], float(gains[at])) if gains[at] > 0 else None
 
     def first_trainings(self, architectures: "Sequence[Keyed]") -> np.ndarray:
         """What a first training of each would tell, float64 [n], in the measure of `repeated`."""
@@ -140,14 +161,14 @@ class Forecast:
         return mean * weights, deviation**2 / np.hypot(deviation, noise) * weights
 
     def best(self, count: int) -> "list[Keyed]":
-        """So many of the architectures told, best first by what is believed of them.
+        """So many of the architectures reached, best first by what is believed of them.
 
         With several objectives by non-dominated rank, then the less crowded.
         """
-        kept = self._model.kept
+        kept = self._model.kept[self._reached]
         values = self._told[kept].copy()
         weights = self._objectives.weights(self._architectures, self._learnt)
-        values[:, self._learnt] = self._model.at_kept() * weights[kept]
+        values[:, self._learnt] = self._model.at_kept()[self._reached] * weights[kept]
         span = np.ptp(values, axis=0)
         rounded = np.round(values / np.where(span > 0, span, 1.0), DECIMALS)
         chosen: dict[str, Keyed] = {}

@@ -3,6 +3,7 @@
 import threading
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +16,18 @@ from optuna.trial import FrozenTrial
 from controllers.errors import ControllerError
 from controllers.history import History, Reader
 from controllers.plain_space import PlainSpace
-from controllers.record import AGAIN, FIXED, TRAININGS, told
+from controllers.record import AGAIN, FIXED, asking, told
 from controllers.seeds import derive
 
 if TYPE_CHECKING:
     from controllers.protocols import Cost, Keyed, Space
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Asks for another training of an architecture that was told."""
+
+    architecture: "Keyed"
 
 
 class FromRecord(BaseSampler):
@@ -41,8 +49,15 @@ class FromRecord(BaseSampler):
         self._plain: PlainSpace | None = None
         self._alone = threading.RLock()  # threads of one study share the sampler
 
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle: a lock has no other place, and what was read is read again."""
+        return {k: v for k, v in vars(self).items() if k not in ("_reader", "_alone")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, _reader=Reader(), _alone=threading.RLock())
+
     @abstractmethod
-    def propose(self, history: History, rng: np.random.Generator) -> "Keyed":
+    def propose(self, history: History, rng: np.random.Generator) -> "Keyed | Again":
         """The next architecture to train; all chance comes from `rng`.
 
         The same history, one trial later or in another process, gives the same proposal.
@@ -83,7 +98,7 @@ class FromRecord(BaseSampler):
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         self.check(study)
-        return self._decisions(told(study, trial))
+        return self._decisions(told(study, asking(study, trial)))
 
     def _decisions(self, trials: list[FrozenTrial]) -> dict[str, BaseDistribution]:
         if self._space is not None:
@@ -101,12 +116,13 @@ class FromRecord(BaseSampler):
             space = self._searched(search_space)
             # A cost knows the architectures of its own space, not points of a part of it.
             cost = self._cost if space is self._space else None
-            history = self._reader.history(study, trial, space, cost)
+            history = self._reader.history(study, asking(study, trial), space, cost)
             proposal = self.propose(history, rng)
-        # Choices that a user fixed make another architecture of it, which nobody trained before.
-        fixed = FIXED in trial.system_attrs
-        if history.repeats and not fixed and 0 < history.trainings()[proposal.key] < TRAININGS:
-            study._storage.set_trial_system_attr(trial._trial_id, AGAIN, True)
+        if isinstance(proposal, Again):
+            proposal = proposal.architecture
+            # Choices that a user fixed make another one of it, which nobody trained before.
+            if FIXED not in trial.system_attrs:
+                study._storage.set_trial_system_attr(trial._trial_id, AGAIN, True)
         return dict(space.parameters(proposal))
 
     def sample_independent(

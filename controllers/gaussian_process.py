@@ -31,14 +31,21 @@ class GaussianProcess:
         features: of the n architectures.
         values: float64 [n], of mean about 0 and variance about 1.
         kernel: as `fitted` finds it.
+        mean: what is believed far from all of them; None for the mean of the values.
     """
 
-    def __init__(self, features: Features, values: np.ndarray, kernel: Kernel) -> None:
+    def __init__(
+        self,
+        features: Features,
+        values: np.ndarray,
+        kernel: Kernel,
+        mean: float | None = None,
+    ) -> None:
         self._features, self._kernel = features, kernel
         covariance = kernel.between(features, features)
         covariance[np.diag_indices(len(values))] += kernel.noise + JITTER
         self._factor = cholesky(covariance, lower=True)
-        self._mean = float(values.mean())
+        self._mean = float(values.mean()) if mean is None else mean
         self._values = values
         self._weights = cho_solve((self._factor, True), values - self._mean)
 
@@ -63,7 +70,8 @@ class GaussianProcess:
         """A process for which these architectures have the values that this one expects."""
         mean, _ = self.predict(features)
         values = np.concatenate([self._values, mean])
-        return GaussianProcess(joined(self._features, features), values, self._kernel)
+        # What is only believed says nothing of what lies elsewhere: the mean stays.
+        return GaussianProcess(joined(self._features, features), values, self._kernel, self._mean)
 
     def left_out(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation for each of the n values from the others, noise included.

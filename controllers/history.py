@@ -39,7 +39,7 @@ class History:
 
     `number`: of the trial that asks. `signs`: 1 for an objective to maximise, -1 for one to
     minimise. `lessons`: completed with finite values, in the order they were told. `pending`:
-    proposed before this trial and not told yet. `tried`: keys of all that was proposed before,
+    proposed before this trial and not told yet. `tries`: how often each key was proposed before,
     failed ones too. `digests`: of the first 0, 1, 2... lessons, what tells them from all others.
     `repeats`: whether an architecture that was told may be proposed again, to be trained once more.
     In a study that carries `record.TOLD` nothing of it depends on when it is read.
@@ -50,18 +50,14 @@ class History:
     signs: tuple[float, ...]
     lessons: tuple[Lesson, ...]
     pending: tuple["Keyed", ...]
-    tried: frozenset[str]
+    tries: Mapping[str, int]
     digests: tuple[str, ...]
     cost: "Cost | None" = None
     repeats: bool = False
 
     def free(self, architecture: "Keyed") -> bool:
         """Whether it was never tried and lies within the hard bounds."""
-        return architecture.key not in self.tried and self.violation(architecture) <= 0
-
-    def trainings(self) -> Counter[str]:
-        """How many of the lessons are about each architecture, by key."""
-        return Counter(lesson.architecture.key for lesson in self.lessons)
+        return architecture.key not in self.tries and self.violation(architecture) <= 0
 
     def violation(self, architecture: "Keyed") -> float:
         """How far beyond the hard bounds it lies; 0 without any."""
@@ -70,7 +66,7 @@ class History:
     def failed(self) -> set[str]:
         """Keys of what was tried and will teach nothing: failed, pruned, infinite."""
         awaited = {architecture.key for architecture in self.pending}
-        return set(self.tried) - awaited - {lesson.architecture.key for lesson in self.lessons}
+        return set(self.tries) - awaited - {lesson.architecture.key for lesson in self.lessons}
 
 
 class Reader:
@@ -92,11 +88,12 @@ class Reader:
         text = self._text(space)
         signs = tuple(1.0 if d == StudyDirection.MAXIMIZE else -1.0 for d in study.directions)
         told = {trial.number: trial for trial in known(study, asking)}
+        # Not by their places: the pruner of several brackets shows each bracket its own trials.
         trials = study.get_trials(deepcopy=False)
-        number = len(trials) if asking is None else asking.number
+        number = asking.number if asking else 1 + max((t.number for t in trials), default=-1)
         found: dict[int, Keyed] = {}
-        for trial in trials[:number]:
-            architecture = self._architecture(trial, space)
+        for trial in trials:
+            architecture = self._architecture(trial, space) if trial.number < number else None
             if architecture is not None:
                 found[trial.number] = architecture
         lessons = _lessons([trial for n, trial in told.items() if n in found], found, signs)
@@ -106,10 +103,10 @@ class Reader:
             signs=signs,
             lessons=lessons,
             pending=tuple(each for n, each in found.items() if n not in told),
-            tried=frozenset(each.key for each in found.values()),
+            tries=Counter(each.key for each in found.values()),
             digests=_digests(f"{text} {signs}", lessons),
             cost=cost,
-            repeats=bool(study.user_attrs.get(REPEATS, False)),
+            repeats=bool(study._storage.get_study_user_attrs(study._study_id).get(REPEATS)),
         )
 
     def _text(self, space: "Space") -> str:
@@ -128,7 +125,7 @@ class Reader:
         if not decisions.keys() <= params.keys():
             # What a user enqueued is known from the start, whenever its trial takes it over.
             params = {**trial.system_attrs.get(FIXED, {}), **params}
-        if not _fits(params, decisions):
+        if not fits(params, decisions):
             return None
         architecture = space.architecture({name: params[name] for name in decisions})
         if trial.state.is_finished():
@@ -136,7 +133,7 @@ class Reader:
         return architecture
 
 
-def _fits(params: Mapping[str, Any], decisions: Mapping[str, BaseDistribution]) -> bool:
+def fits(params: Mapping[str, Any], decisions: Mapping[str, BaseDistribution]) -> bool:
     """Whether there is a value of every decision, and one that the decision has."""
     try:
         return all(

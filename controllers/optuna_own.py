@@ -1,6 +1,7 @@
 """Optuna's own samplers under our names, with settings that suit tens to hundreds of trials."""
 
 import warnings
+from functools import partial
 from typing import TYPE_CHECKING
 
 from optuna.exceptions import ExperimentalWarning
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 def random(space: "Space | None", cost: "Cost | None", seed: int) -> BaseSampler:
     """Uniform over the options of every decision: what any other controller has to beat."""
-    return PerTrial("random", seed, lambda fresh: RandomSampler(seed=fresh), space, cost)
+    return PerTrial("random", seed, _random, space, cost)
 
 
 def tpe(space: "Space | None", cost: "Cost | None", seed: int, startup: int = 10) -> BaseSampler:
@@ -34,10 +35,7 @@ def tpe(space: "Space | None", cost: "Cost | None", seed: int, startup: int = 10
     """
     check_whole("startup", startup, least=0)
 
-    def fresh(drawn: int) -> BaseSampler:
-        return TPESampler(seed=drawn, n_startup_trials=startup)
-
-    return PerTrial("tpe", seed, fresh, space, cost)
+    return PerTrial("tpe", seed, partial(_tpe, startup), space, cost)
 
 
 def nsga2(
@@ -54,7 +52,7 @@ def nsga2(
         ControllerError: a population that is no integer or below 2.
     """
     check_whole("population", population, least=2)
-    return PerTrial("nsga2", seed, lambda fresh: ToldGenerations(population, fresh), space, cost)
+    return PerTrial("nsga2", seed, partial(ToldGenerations, population), space, cost)
 
 
 def gp(space: "Space | None", cost: "Cost | None", seed: int, startup: int = 10) -> BaseSampler:
@@ -67,10 +65,19 @@ def gp(space: "Space | None", cost: "Cost | None", seed: int, startup: int = 10)
         ControllerError: a startup that is no integer or below 1.
     """
     check_whole("startup", startup, least=1)
-    return PerTrial("gp", seed, lambda fresh: _gp(fresh, startup), space, cost)
+    return PerTrial("gp", seed, partial(_gp, startup), space, cost)
 
 
-def _gp(seed: int, startup: int) -> BaseSampler:
+# What a sampler is made of stands outside of functions: samplers can be pickled.
+def _random(seed: int) -> BaseSampler:
+    return RandomSampler(seed=seed)
+
+
+def _tpe(startup: int, seed: int) -> BaseSampler:
+    return TPESampler(seed=seed, n_startup_trials=startup)
+
+
+def _gp(startup: int, seed: int) -> BaseSampler:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExperimentalWarning)
         return GPSampler(seed=seed, n_startup_trials=startup, deterministic_objective=False)

@@ -60,7 +60,8 @@ class PerTrial(BaseSampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        if self._bounded is not None:
+        # A user who fixes some decisions leaves too few to tell by what lies within the bounds.
+        if self._bounded is not None and self._bounded[0].distributions() == search_space:
             return dict(within(*self._bounded, partial(self._together, study, trial, search_space)))
         return self._sampler(trial, "together").sample_relative(study, trial, search_space)
 

@@ -145,21 +145,11 @@ class Learner:
             rewards: finite, higher is better, in the order they were told.
         """
         advantages = torch.tensor(self._advantages(rewards), dtype=torch.float32)
-        chosen, entropy = self._scores(torch.from_numpy(tokens), torch.from_numpy(active))
+        chosen, entropy = scores(self.policy, torch.from_numpy(tokens), torch.from_numpy(active))
         loss = -(advantages * chosen + ENTROPY_BONUS * entropy).mean()
         self._adam.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         self._adam.step()
-
-    def _scores(self, tokens: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
-        """Log-probability and entropy of each trial, summed over its active decisions."""
-        logs = self.policy(tokens)
-        chosen = [log.gather(1, tokens[:, t : t + 1])[:, 0] for t, log in enumerate(logs)]
-        entropies = [-(log.exp() * log).sum(dim=1) for log in logs]
-        return (
-            (torch.stack(chosen, dim=1) * active).sum(dim=1),
-            (torch.stack(entropies, dim=1) * active).sum(dim=1),
-        )
 
     def _advantages(self, rewards: Sequence[float]) -> list[float]:
         """Rewards above the baseline as it stood before the batch, which then takes them in."""
@@ -169,6 +159,17 @@ class Learner:
         for reward in rewards:
             self._baseline += (1 - BASELINE_DECAY) * (reward - self._baseline)
         return [reward - before for reward in rewards]
+
+
+def scores(policy: Policy, tokens: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probability and entropy of each row, summed over the decisions that matter: [n] each."""
+    logs = policy(tokens)
+    chosen = [log.gather(1, tokens[:, t : t + 1])[:, 0] for t, log in enumerate(logs)]
+    entropies = [-(log.exp() * log).sum(dim=1) for log in logs]
+    return (
+        (torch.stack(chosen, dim=1) * active).sum(dim=1),
+        (torch.stack(entropies, dim=1) * active).sum(dim=1),
+    )
 
 
 @contextmanager

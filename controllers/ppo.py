@@ -10,7 +10,7 @@ A draw is made canonical before anything is learnt from it: decisions that turn 
 stand at their first option, and neither their choice nor their entropy counts.
 """
 
-from itertools import chain, repeat
+from itertools import chain
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -19,12 +19,12 @@ from controllers.accuracy_model import half_rank
 from controllers.candidates import DRAWS, free, mutants
 from controllers.dominance import order
 from controllers.errors import ControllerError, check_whole
-from controllers.from_record import FromRecord
+from controllers.from_record import Again, FromRecord
 from controllers.looks import EVERY, looks
 from controllers.policy import one_thread as torch_on_one_thread
 from controllers.ppo_learner import Batch, PpoLearner
 from controllers.seeds import derive
-from controllers.surrogate import PARENTS, Surrogate
+from controllers.surrogate import PARENTS, Surrogate, distinct
 from controllers.tokens import Vocabulary
 
 if TYPE_CHECKING:
@@ -74,14 +74,14 @@ class Ppo(Surrogate):
         self._screening = screening
         self._words: tuple[Space, Vocabulary] | None = None
 
-    def propose(self, history: "History", rng: np.random.Generator) -> "Keyed":
+    def propose(self, history: "History", rng: np.random.Generator) -> "Keyed | Again":
         with torch_on_one_thread():
             if self._screening or len(history.lessons) < self._startup:
                 return super().propose(history, rng)
             learner = self._learner(history, len(history.lessons))
             drawn = self._drawn(history, learner, DRAWS, rng)
             # A policy that is sure of itself repeats itself: then what lies near its proposals.
-            turns = chain(drawn, (mutants(history.space, drawn, 1, rng)[0] for _ in repeat(None)))
+            turns = chain(distinct(drawn), mutants(history.space, drawn, DRAWS, rng))
             return free(history, rng, lambda: next(turns))
 
     def best_first(self, history: "History") -> "list[Keyed]":
@@ -140,10 +140,16 @@ class Ppo(Surrogate):
         """New lessons and the policy's own draws, all as the surrogate values them.
 
         A surrogate chose what was trained: how likely the policy was to propose it weighs nothing.
+        What lies beyond the bounds, or cannot even be built, is worth as much as the worst.
         """
         rows = [lesson.architecture for lesson in new] + drawn
-        expected = self.forecast(history, look).expected(rows)
-        return self._batch(history, rows, _worth(expected), [-1] * len(rows))
+        within = np.array([history.violation(each) <= 0 for each in rows])
+        worth = np.zeros(len(rows))
+        if within.any():
+            known = [each for each, is_within in zip(rows, within, strict=True) if is_within]
+            worth[within] = _worth(self.forecast(history, look).expected(known))
+            worth[~within] = worth[within].min()
+        return self._batch(history, rows, worth, [-1] * len(rows))
 
     def _known_only(
         self,

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from controllers.policy import Policy
+from controllers.policy import Policy, scores
 
 LEARNING_RATE = 5e-3
 CLIP = 0.2
@@ -76,10 +76,12 @@ class PpoLearner:
         tokens, active = torch.from_numpy(batch.tokens), torch.from_numpy(batch.active)
         with torch.no_grad():
             before, _ = scores(self.policy, tokens, active)
+        mattering = active.sum(dim=1).clamp(min=1)
         weight = torch.from_numpy(self._weights(batch, before)).float()
         advantages = torch.from_numpy(batch.advantages).float() * weight
         for _ in range(EPOCHS):
-            now, entropy = scores(self.policy, tokens, active)
+            now, entropies = scores(self.policy, tokens, active)
+            entropy = entropies / mattering
             ratio = (now - before).exp()
             clipped = ratio.clamp(1 - CLIP, 1 + CLIP)
             gain = torch.minimum(ratio * advantages, clipped * advantages)
@@ -105,14 +107,3 @@ class PpoLearner:
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.policy.parameters(), 1.0)
         self._adam.step()
-
-
-def scores(policy: Policy, tokens: Tensor, active: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probability of each row and its entropy a decision, over those that matter: [n] each."""
-    logs = policy(tokens)
-    chosen = torch.stack(
-        [log.gather(1, tokens[:, t : t + 1])[:, 0] for t, log in enumerate(logs)], dim=1
-    )
-    entropy = torch.stack([-(log.exp() * log).sum(dim=1) for log in logs], dim=1)
-    mattering = active.sum(dim=1).clamp(min=1)
-    return (chosen * active).sum(dim=1), (entropy * active).sum(dim=1) / mattering

@@ -24,27 +24,32 @@ FIXED = "fixed_params"
 """System attribute that Optuna gives to enqueued trials: no sampler drew their parameters."""
 
 
-def told(study: Study, asking: FrozenTrial | None = None) -> list[FrozenTrial]:
-    """The completed trials in the order they were told, up to what `asking` could know.
+def asking(study: Study, trial: FrozenTrial) -> FrozenTrial:
+    """The trial that asks as its record has it now: what Optuna hands over is of its beginning."""
+    return study._storage.get_trial(trial._trial_id)
+
+
+def told(study: Study, by: FrozenTrial | None = None) -> list[FrozenTrial]:
+    """The completed trials in the order they were told, up to what the trial `by` could know.
 
     Failed and pruned trials are left out, as in Optuna's own samplers: a fault of the machine says
     nothing about an architecture, and the value of a trial that was cut short does not compare
     with a full one.
     """
-    return [trial for trial in known(study, asking) if trial.state == TrialState.COMPLETE]
+    return [trial for trial in known(study, by) if trial.state == TrialState.COMPLETE]
 
 
-def known(study: Study, asking: FrozenTrial | None = None) -> list[FrozenTrial]:
-    """The finished trials, failed ones too, in the order they were told up to `asking`.
+def known(study: Study, by: FrozenTrial | None = None) -> list[FrozenTrial]:
+    """The finished trials, failed ones too, in the order they were told up to what `by` could know.
 
     Trials without the attribute (a plain Optuna study, or results added before the search) come
     first, in order of their numbers.
     """
     trials = study.get_trials(deepcopy=False, states=FINISHED)
     ordered = sorted(trials, key=lambda trial: (_told(trial), trial.number))
-    if asking is None or ASKED_AFTER not in asking.system_attrs:
+    if by is None or ASKED_AFTER not in by.system_attrs:
         return ordered
-    last: int = asking.system_attrs[ASKED_AFTER]
+    last: int = by.system_attrs[ASKED_AFTER]
     return [trial for trial in ordered if _told(trial) <= last]
 
 

@@ -7,15 +7,16 @@ expected improvement is that of the reward itself, or of the hypervolume with ex
 """
 
 from collections.abc import Callable
+from math import isfinite
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
-from controllers.candidates import balanced, draw, free, mutants
+from controllers.candidates import DRAWS, balanced, draw, free, mutants
 from controllers.encoding import Encoder
-from controllers.errors import check_whole
+from controllers.errors import ControllerError, check_whole
 from controllers.forecast import Forecast, Shapes
-from controllers.from_record import FromRecord
+from controllers.from_record import Again, FromRecord
 from controllers.looks import looks, refits, since_best
 from controllers.objectives import Objectives
 from controllers.record import TRAININGS
@@ -23,6 +24,8 @@ from controllers.seeds import derive
 from controllers.threads import one_thread
 
 if TYPE_CHECKING:
+    from optuna.study import Study
+
     from controllers.history import History
     from controllers.protocols import Cost, Keyed, Space
 
@@ -38,6 +41,7 @@ FROM_PROMISING = 60
 LEADING = 5
 """Of so many best ones one may be trained again, where the study can tell two trainings apart, and
 of so many new ones none may then promise more."""
+MOST_OBJECTIVES = 3
 KEPT = 3
 """Results of each kind that are remembered: one proposal asks for no more."""
 
@@ -73,7 +77,7 @@ class Surrogate(FromRecord):
         self._known: tuple[Space, tuple[float, ...], Objectives, Encoder] | None = None
         self._memory: dict[tuple[str, str], object] = {}
 
-    def propose(self, history: "History", rng: np.random.Generator) -> "Keyed":
+    def propose(self, history: "History", rng: np.random.Generator) -> "Keyed | Again":
         if len(history.lessons) < self._startup:
             return self.first(history, rng)
         with one_thread():
@@ -81,9 +85,21 @@ class Surrogate(FromRecord):
             found = [each for each in pool if history.free(each)]
             if not found:
                 parents = self.forecast(history, len(history.lessons)).best(PARENTS)
-                return free(history, rng, lambda: mutants(history.space, parents, 1, rng)[0])
+                turns = iter(mutants(history.space, parents, DRAWS + 1, rng))
+                last = free(history, rng, lambda: next(turns))
+                if not history.free(last):  # nothing new is left
+                    return self._again(history, []) or last
+                found = [last]
             order = np.argsort(-self._gains(history, found, rng), kind="stable")
-            return self._worth_most(history, [found[at] for at in order[:LEADING]])
+            new = [found[at] for at in order[:LEADING]]
+            return self._again(history, new) or new[0]
+
+    def check(self, study: "Study") -> None:
+        if len(study.directions) > MOST_OBJECTIVES:
+            raise ControllerError(
+                f"{self} takes up to {MOST_OBJECTIVES} objectives and this study has "
+                f"{len(study.directions)}: choose another controller, such as evolution"
+            )
 
     def best_first(self, history: "History") -> "list[Keyed]":
         told = len(history.lessons)
@@ -145,7 +161,8 @@ class Surrogate(FromRecord):
     def _forecast(self, history: "History", told: int) -> Forecast:
         objectives, encoder = self._tools(history)
         shapes = self._shapes(history, refits(self._startup, told))
-        return Forecast(objectives, encoder, history.lessons[:told], shapes)
+        lessons = history.lessons[:told]
+        return Forecast(objectives, encoder, lessons, shapes, history.violation)
 
     def _shapes(self, history: "History", told: int) -> Shapes:
         objectives, encoder = self._tools(history)
@@ -158,22 +175,26 @@ class Surrogate(FromRecord):
         self, history: "History", found: "list[Keyed]", rng: np.random.Generator
     ) -> np.ndarray:
         """The gains with all that is known now, what is under way included."""
-        believed = self.forecast(history, len(history.lessons)).believing(history.pending)
-        return believed.gains(found, rng.standard_normal(len(history.signs)))
+        return self._believed(history).gains(found, rng.standard_normal(len(history.signs)))
 
-    def _worth_most(self, history: "History", new: "list[Keyed]") -> "Keyed":
-        """The first of the new, or one of the best told if no new one's training would tell more.
+    def _again(self, history: "History", new: "list[Keyed]") -> Again | None:
+        """One of the best told, where another training of it tells more than that of any new one.
 
         new: the most promising, best first.
         """
         if not history.repeats:
-            return new[0]
-        believed = self.forecast(history, len(history.lessons)).believing(history.pending)
-        enough = {key for key, times in history.trainings().items() if times >= TRAININGS}
+            return None
+        believed = self._believed(history)
+        enough = {key for key, times in history.tries.items() if times >= TRAININGS}
         again = believed.repeated(LEADING, enough | {each.key for each in history.pending})
-        if again is None or again[1] <= believed.first_trainings(new).max():
-            return new[0]
-        return again[0]
+        if again is None or (new and again[1] <= believed.first_trainings(new).max()):
+            return None
+        return Again(again[0])
+
+    def _believed(self, history: "History") -> Forecast:
+        """The forecast for which is done what is under way, but for what cannot be built."""
+        pending = [each for each in history.pending if isfinite(history.violation(each))]
+        return self.forecast(history, len(history.lessons)).believing(pending)
 
     def _look(self, history: "History") -> int:
         values = [lesson.values[0] for lesson in history.lessons]

@@ -1,7 +1,7 @@
 """Architectures as sequences of tokens, one a decision, as a policy reads and writes them."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -35,10 +35,20 @@ class Vocabulary:
         if made is None:
             if len(self._made) >= MADE:
                 self._made.clear()
-            pairs = zip(self._axes, row, strict=True)
-            chosen = {axis.name: axis.options[token] for axis, token in pairs}
-            made = self._made[row] = self._space.architecture(chosen)
+            made = self._made[row] = self._space.architecture(self.choices(row))
         return made
+
+    def choices(self, tokens: Sequence[int]) -> dict[str, Any]:
+        """The option of every decision that a row of tokens stands for."""
+        pairs = zip(self._axes, tokens, strict=True)
+        return {axis.name: axis.options[token] for axis, token in pairs}
+
+    def matters(self, tokens: Sequence[int]) -> bool:
+        """Whether the decision after these tokens matters."""
+        # Conditions only ever look back, so any option will do for a decision to come.
+        to_come = [0] * (len(self._axes) - len(tokens))
+        active = self._space.active(self.choices([*tokens, *to_come]))
+        return self._axes[len(tokens)].name in active
 
     def __call__(self, architectures: "Sequence[Keyed]") -> tuple[np.ndarray, np.ndarray]:
         """Tokens int64 [n, decisions], and bool [n, decisions]: which decisions matter."""

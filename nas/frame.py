@@ -20,6 +20,7 @@ from nas.objective import DIRECTIONS, Objective
 from nas.pareto import front
 from nas.pareto import hypervolume as volume
 from nas.record import TrialRecord
+from nas.repetitions import settled
 
 if TYPE_CHECKING:  # the command line must start without loading pandas
     import pandas as pd
@@ -69,9 +70,10 @@ def pareto(records: Iterable[TrialRecord], objective: Objective) -> "pd.DataFram
     """Find the front over all (trial, policy) points: columns `FRONT_COLUMNS`, slowest last.
 
     A network stands on it once for every exit policy that no other point beats; each point is
-    cross-fitted. The objective says which facts span the front. Accuracies are estimates, and
-    `tied_with` lists the rows from which 1.96 standard errors of the difference (taken as if the
-    images were drawn anew for each) cannot tell a row apart.
+    cross-fitted. Of a network that was trained more than once the middle training counts. The
+    objective says which facts span the front. Accuracies are estimates, and `tied_with` lists the
+    rows from which 1.96 standard errors of the difference (taken as if the images were drawn anew
+    for each) cannot tell a row apart.
     """
     points = list(_points(records, objective))
     values = [objective.point(measured, seen, objective.plane) for _, measured, seen in points]
@@ -95,8 +97,9 @@ def tied(scores: Iterable[PolicyScore]) -> list[list[int]]:
 
 
 def hypervolume(records: Iterable[TrialRecord], objective: Objective) -> float:
-    """Return the volume that the front of `pareto` dominates; it never shrinks as trials are added.
+    """Return the volume that the front of `pareto` dominates.
 
+    It never shrinks as networks are added, but where one trained again turns out to be worse.
     The reference point has accuracy 0 and a tenth more than the slowest network's last exit
     (milliseconds) and the largest network's parameters. 0.0 without a complete trial.
     """
@@ -137,7 +140,7 @@ def _plain(column: str, value: Any) -> Any:
 def _points(
     records: Iterable[TrialRecord], objective: Objective
 ) -> Iterator[tuple[TrialRecord, Measurement, PolicyScore]]:
-    for record in records:
+    for record in settled(records):
         measured = _measured(record)
         # A reused measurement would only repeat the points of the trial that it comes from.
         if measured is not None and record.reused_from is None:

@@ -25,9 +25,10 @@ from nas.interruption import Interruption, Stopped
 from nas.kept_weights import KeptWeights
 from nas.measurement import Measurement
 from nas.progress import Progress, Status
-from nas.proposals import Proposal, begin, derived_seed, propose
+from nas.proposals import Proposal, begin, derived_seed, propose, proposed
+from nas.repetitions import middle, quality
 from nas.run import Run
-from nas.store import STARTED, Store
+from nas.store import Store
 from nas.training.recipe import Recipe
 from nas.training.trial import TrialJob, TrialOutcome
 from search_spaces.blocks import BlockGraph
@@ -81,7 +82,8 @@ class Loop:
         self._space, self._objective, self._reward = run.space(), run.objective(), run.reward()
         self._starts = run.starting_points()
         self._weights = KeptWeights(run)
-        self._measured: dict[str, tuple[int, Measurement]] = {}  # by key, the trial that trained
+        self._trained: dict[str, list[tuple[int, Measurement]]] = {}  # by key, with their trials
+        self._rewards: dict[str, float] = {}  # by key, of the training that stands for the network
         self._bounds = Bounds.of(run.settings)
         # By key: why it was not trained, and by which part it is beyond each bound.
         self._refused: dict[str, tuple[str, Mapping[str, float]]] = {}
@@ -90,7 +92,6 @@ class Loop:
         self._backlog: deque[Proposal] = deque()
         self._losses: dict[int, tuple[float, ...]] = {}  # of each epoch of a trial under way
         self._live, self._workers = live.Writer(run.path, clock, now), 0
-        self._best: float | None = None
         self._failed = self._reused = 0
         self._recall()
         self._start, self._done_before = 0.0, store.told - store.pruned
@@ -138,11 +139,13 @@ class Loop:
             record = records.record(self._run, self._space, trial)
             assert record.architecture is not None
             if trial.state == TrialState.RUNNING:
-                wanted = trial.user_attrs.get(STARTED, {}).get("named", False)
-                self._backlog.append(Proposal(trial.number, record.architecture, wanted))
+                self._backlog.append(proposed(trial, record.architecture))
+            elif record.reused_from is not None:
+                self._reused += 1
             elif record.measurement is not None:
-                self._remember(record.trial, record.architecture.key, record.measurement)
-                self._reused += record.reused_from is not None
+                key = record.architecture.key
+                self._weights.add(record.trial, key, record.measurement, None)
+                self._remember(record.trial, key, record.measurement)
             elif trial.state == TrialState.FAIL:
                 self._failed += 1
             elif trial.state == TrialState.PRUNED:
@@ -150,12 +153,13 @@ class Loop:
         self._weights.drop_others()
 
     def _remember(self, number: int, key: str, measurement: Measurement) -> None:
-        if key not in self._measured:
-            self._measured[key] = (number, measurement)
-            self._weights.add(number, measurement, None)
-        seen = self._objective.view(measurement)
-        reward = self._reward(seen.accuracy, seen.latency_ms)
-        self._best = reward if self._best is None else max(self._best, reward)
+        self._trained.setdefault(key, []).append((number, measurement))
+        seen = self._objective.view(self._known(key)[1])
+        self._rewards[key] = self._reward(seen.accuracy, seen.latency_ms)
+
+    def _known(self, key: str) -> tuple[int, Measurement]:
+        """The training that stands for a network, and its trial."""
+        return middle(self._trained[key], lambda each: (quality(each[1]), each[0]))
 
     def _fill(self, executor: Executor) -> None:
         """Gives every free worker a trial."""
@@ -184,9 +188,12 @@ class Loop:
         return not crowded and not over and not enough
 
     def _admit(self, proposal: Proposal, executor: Executor) -> None:
-        """Trains a new architecture; a known one is told what is known of it, now or soon."""
+        """Trains a new architecture; a known one is told what is known of it, now or soon.
+
+        Or one that the controller wants trained again.
+        """
         key = proposal.architecture.key
-        if key in self._measured:
+        if key in self._trained and not proposal.again:
             self._reuse(proposal)
             return
         if key in self._refused and not proposal.wanted:
@@ -258,7 +265,7 @@ class Loop:
         else:
             self._complete(priced, done.outcome)
         for duplicate in self._waiting.pop(done.number, []):
-            if duplicate.architecture.key in self._measured:
+            if duplicate.architecture.key in self._trained and not duplicate.again:
                 self._reuse(duplicate)
             else:
                 self._backlog.append(duplicate)
@@ -281,40 +288,42 @@ class Loop:
         except ValueError as error:  # a latency that is zero or no number
             self._fail(proposal, reason(error))
             return
-        outcome.held_out.save(self._run.facts_path(proposal.number))
-        self._weights.add(proposal.number, measurement, outcome.weights)
-        latency = [asdict(each) for each in priced.latency]
-        self._tell(proposal, measurement, latency=latency, losses=outcome.losses)
-        self._weights.drop_others()
-
-    def _reuse(self, proposal: Proposal) -> None:
-        original, measurement = self._measured[proposal.architecture.key]
-        self._reused += 1
-        self._tell(proposal, measurement, reused_from=original)
-
-    def _tell(self, proposal: Proposal, measurement: Measurement, **more: Any) -> None:
         values = self._objective.values(measurement)
         if not all(math.isfinite(value) for value in values):
             self._fail(proposal, f"objective values {values} are not all finite")
             return
+        outcome.held_out.save(self._run.facts_path(proposal.number))
+        key = proposal.architecture.key
+        self._weights.add(proposal.number, key, measurement, outcome.weights)
+        latency = [asdict(each) for each in priced.latency]
+        self._tell(proposal, measurement, values, latency=latency, losses=outcome.losses)
+        self._remember(proposal.number, key, measurement)
+        self._weights.drop_others()
+
+    def _reuse(self, proposal: Proposal) -> None:
+        original, measurement = self._known(proposal.architecture.key)
+        self._reused += 1
+        values = self._objective.values(measurement)
+        self._tell(proposal, measurement, values, reused_from=original)
+
+    def _tell(
+        self,
+        proposal: Proposal,
+        measurement: Measurement,
+        values: tuple[float, ...],
+        **more: Any,
+    ) -> None:
         facts = records.facts(proposal.architecture, measurement=measurement, **more)
         excesses = self._bounds.excesses(
             measurement.exit_latency_ms[-1], measurement.parameters, measurement.exit_macs[-1]
         )
         self._store.complete(proposal.number, facts, values, excesses)
-        key = proposal.architecture.key
-        if key in self._measured:
-            return
-        self._measured[key] = (proposal.number, measurement)
-        seen = self._objective.view(measurement)
-        reward = self._reward(seen.accuracy, seen.latency_ms)
-        self._best = reward if self._best is None else max(self._best, reward)
 
     def _fail(self, proposal: Proposal, error: str) -> None:
         self._failed += 1
         self._store.fail(proposal.number, records.facts(proposal.architecture, error=error))
         self._progress.say(f"trial {proposal.number} failed: {error}")
-        if self._failed >= HOPELESS and not self._measured:
+        if self._failed >= HOPELESS and not self._trained:
             raise UserError(f"stopped: the first {self._failed} trials all failed, last: {error}")
 
     def _elapsed(self) -> float:
@@ -328,7 +337,7 @@ class Loop:
                 failed=self._failed,
                 reused=self._reused,
                 pruned=self._store.pruned,
-                best_reward=self._best,
+                best_reward=max(self._rewards.values(), default=None),
                 running=tuple((n, len(self._losses.get(n, ()))) for n in sorted(self._running)),
                 epochs=self._task.recipe.epochs,
                 seconds_left=self._left(),

@@ -11,6 +11,7 @@ from nas.errors import UserError
 from nas.latency import front_latency
 from nas.objective import Objective
 from nas.record import State, TrialRecord
+from nas.repetitions import is_training, repeated, settled
 from nas.rewards import SOFT_W, Reward, Risk
 from nas.run import SETTINGS, Run, open_run
 from search_spaces.errors import SpaceError
@@ -61,12 +62,15 @@ def rescored(
 
 
 def best(run: Run) -> TrialRecord | None:
-    """The complete trial of the highest reward, or of the highest accuracy where there is none."""
+    """The complete trial of the highest reward, or of the highest accuracy where there is none.
+
+    Of a network that was trained more than once its middle training counts.
+    """
     return _best(run.records(), run.objective())
 
 
 def _best(records: Iterable[TrialRecord], objective: Objective) -> TrialRecord | None:
-    done = [(r, r.measurement) for r in records if r.measurement and r.state == "complete"]
+    done = [(r, r.measurement) for r in settled(records) if r.measurement and is_training(r)]
     if not done:
         return None
     return max(done, key=lambda found: (*objective.merit(found[1]), -found[0].trial))[0]
@@ -105,6 +109,7 @@ def status(run: Run) -> dict[str, Any]:
         "beta": reward and reward.beta,
         "trials": {state: states[state] for state in STATES},
         "reused": sum(known.reused_from is not None for known in records),
+        "trained_again": repeated(records),
         "best": row,
         "hypervolume": frame.hypervolume(records, objective),
         "risk": objective.risk,

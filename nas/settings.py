@@ -71,7 +71,7 @@ class SearchSettings(BaseModel):
     schema_version: Literal[1] = SCHEMA_VERSION
     space: str = "msd"
     space_version: int | None = None  # None: the one installed
-    controller: str = "tpe"
+    controller: str = "surrogate"
     start: str = "none"  # or published, or names and config files joined by commas
     trials: int = Field(24, ge=1)
     max_time: Seconds = None  # no new trial starts after it

@@ -21,16 +21,14 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from controllers.record import ASKED_AFTER, FIXED, REPEATS, TOLD
 from nas.errors import UserError
 from nas.objective import Direction
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-TOLD = "nas:told"  # 1, 2, 3... in the order outcomes were told
-ASKED_AFTER = "nas:asked_after"  # the last told when the proposal was made
 STARTED = "nas:started"  # of a network that the search begins with: itself, beyond its parameters
-FIXED = "fixed_params"  # Optuna's mark of enqueued trials: no sampler drew their parameters
 CONSTRAINT = "constraints:"  # Optuna's mark of what a trial may not exceed, before its name
 FACTS = "nas:facts"  # everything known of one finished trial, JSON
 
@@ -58,6 +56,7 @@ class Store:
                 storage=self._memory, study_name=study_name, directions=list(directions)
             )
         self._memory_id = self._memory.get_study_id_from_name(study_name)
+        self.study.set_user_attr(REPEATS, True)
         for trial in self._kept.get_all_trials(self._study_id, deepcopy=False):
             self._memory.create_new_trial(self._memory_id, template_trial=trial)
 

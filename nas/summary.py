@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nas import frame
 from nas.latency import front_latency, search_model
 from nas.progress import spoken
+from nas.repetitions import repeated
 
 if TYPE_CHECKING:
     from nas.record import TrialRecord
@@ -32,7 +33,8 @@ def text(run: "Run") -> str:
     reused = sum(record.reused_from is not None for record in records)
     parts = [f"{states.count('complete')} trials complete"]
     beyond, failed = states.count("pruned"), states.count("failed")
-    for count, what in ((reused, "reused"), (beyond, "beyond a limit"), (failed, "failed")):
+    counts = {"reused": reused, "trained again": repeated(records), "beyond a limit": beyond}
+    for what, count in (counts | {"failed": failed}).items():
         parts += [f"{count} {what}"] if count else []
     front = _front(run, records)
     lines = [f"{run.name}: {', '.join(parts)}", *_failures(records)]

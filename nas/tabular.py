@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Table:
         try:
             with np.load(path, allow_pickle=False) as arrays:
                 self._columns: dict[str, NDArray[Any]] = {n: arrays[n] for n in arrays.files}
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError, AttributeError, TypeError, BadZipFile) as error:
             raise UserError(f"{path} is no table (a numpy .npz file): {error}") from None
         self.path = path
 

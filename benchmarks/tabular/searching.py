@@ -73,7 +73,7 @@ class _Search:
             row = self.task.space.architecture(trial.params).number
             underway = [running for _, _, running, _ in self.running]
             new = row not in self._values and row not in underway
-            if new or self._again(trial) or self._repeats >= MOST_REPEATS:
+            if new or self._again(trial, row) or self._repeats >= MOST_REPEATS:
                 break
             self._repeats += 1
             # What is under way has no result yet: that proposal came to nothing.
@@ -87,7 +87,7 @@ class _Search:
         """End the training that is done first."""
         self._now, _, row, trial = heapq.heappop(self.running)
         shown = self._shown.setdefault(row, [])
-        if not shown or self._again(trial):
+        if not shown or self._again(trial, row):
             shown.append(self.task.observation(row, self.seed, len(shown)))
         self.study.tell(trial, shown[-1])
         self._values[row] = tuple(map(fmean, zip(*shown, strict=True)))
@@ -97,9 +97,10 @@ class _Search:
         self.course.hours.append(self._now / 3600)
         self.course.score.append(self._score())
 
-    def _again(self, trial: optuna.Trial) -> bool:
-        """Whether a network that was trained is to be trained once more."""
-        return AGAIN in self.study.get_trials(deepcopy=False)[trial.number].system_attrs
+    def _again(self, trial: optuna.Trial, row: int) -> bool:
+        """Whether a network that was trained is to be trained again, and the table can tell."""
+        marked = AGAIN in self.study.get_trials(deepcopy=False)[trial.number].system_attrs
+        return marked and len(self._shown.get(row, ())) < self.task.trainings(row)
 
     def _score(self) -> float:
         if self.task.kind == PARETO:

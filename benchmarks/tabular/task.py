@@ -47,6 +47,10 @@ class Task:
         """Optuna's words."""
         return ("maximize", "minimize") if self.kind == PARETO else ("maximize",)
 
+    def trainings(self, row: int) -> int:
+        """Return how often a row was trained; another training would show nothing new."""
+        return int(np.isfinite(self.observed[row]).sum())
+
     def observation(self, row: int, seed: int, again: int) -> tuple[float, ...]:
         """What the `again`-th training (from 0) of a row shows in a search of this seed."""
         seen = self.observed[row][np.isfinite(self.observed[row])]

@@ -45,7 +45,8 @@ def status(run: Run, out: Out = RUNS, as_json: Json = False) -> None:
 def _show_status(found: dict[str, Any]) -> None:
     counts = ", ".join(f"{count} {state}" for state, count in found["trials"].items())
     show_text(f"{found['run']}: space {found['space']}, controller {found['controller']}")
-    show_text(f"trials: {counts}; {found['reused']} reused")
+    again = f", {found['trained_again']} trained again" if found["trained_again"] else ""
+    show_text(f"trials: {counts}; {found['reused']} reused{again}")
     show_text(f"objective: {found['objective']}{_target(found)}")
     if (best := found["best"]) is not None:
         facts = ", ".join(

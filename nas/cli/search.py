@@ -54,7 +54,7 @@ def search(
         typer.Option(
             metavar="NAME",
             help="Who proposes: random, tpe, nsga2, gp, local_search, evolution, reinforce, "
-            "surrogate or ppo. Default: tpe.",
+            "surrogate or ppo. Default: surrogate.",
         ),
     ] = None,
     start: Annotated[

@@ -10,6 +10,7 @@ from nas import records, store
 from nas.dashboard import points
 from nas.dashboard.rows import Row
 from nas.record import TrialRecord
+from nas.repetitions import quality
 from nas.run import Run
 from search_spaces.architecture import Decision, Option
 from search_spaces.space import SearchSpace
@@ -56,11 +57,12 @@ class Trials:
             "losses": facts.get("losses") or None,
             "name": self._names.get(key or ""),
             "p": [],
+            "right": None,
         }
         value |= _latency(measured.get("exit_latency_ms"), facts.get("latency"))
         if row.state == TrialState.COMPLETE and value["reused"] is None:
             try:
-                value["p"] = self._points(row.number, facts, value)
+                value |= self._judged(row.number, facts, value)
             except ValueError as error:  # also of answers that are too few to judge by
                 value["error"] = str(error)
         return value
@@ -71,13 +73,16 @@ class Trials:
         architecture = records.recorded_architecture(self._space, recorded)
         return records.of(self._run, row.number, row.state, recorded, architecture)
 
-    def _points(
+    def _judged(
         self, number: int, facts: Mapping[str, Any], value: Mapping[str, Any]
-    ) -> list[points.Point]:
+    ) -> dict[str, Any]:
         measurement = records.measured(self._run, number, facts)
         self.held_out = measurement.held_out.images
         weighed = measurement.at(self._run.settings.risk)
-        return points.of(weighed, value["low_ms"], value["high_ms"])
+        return {
+            "p": points.of(weighed, value["low_ms"], value["high_ms"]),
+            "right": quality(measurement),
+        }
 
     def _choices(self, chosen: Mapping[str, Any]) -> list[Any]:
         """One value per decision: the number of the option, None, or what lies beyond them."""

@@ -17,6 +17,7 @@ from nas.rewards import Reward
 from nas.run import Run, open_run
 from tests.browser.conftest import COMMAND, Serve, environment, nas
 from tests.browser.simulated import simulated
+from tests.nas.repeater import repeats  # noqa: F401
 from tests.nas.watched import hostile
 
 NAME = "<img src=x onerror=alert(1)>"
@@ -261,8 +262,8 @@ def assert_standings(page: Page, run: Run) -> None:
 
     reward = Reward(0.9, -0.07, -0.2)
     found = page.evaluate(
-        """(wanted) => { const { columns, at, value } = NAS.model.standings(NAS.mainRun(), wanted);
-          return columns.trials.map((t, i) => [t.n, columns.accuracy[at[i]], columns.latency_ms[at[i]], value[i]]); }""",  # noqa: E501
+        """(wanted) => { const { columns, trials, at, value } = NAS.model.standings(NAS.mainRun(), wanted);
+          return trials.map((t, i) => [t.n, columns.accuracy[at[i]], columns.latency_ms[at[i]], value[i]]); }""",  # noqa: E501
         {"target_ms": 0.9, "alpha": -0.07, "beta": -0.2},
     )
     expected = {
@@ -289,6 +290,17 @@ def test_the_front_over_three_facts(page: Page, served: Serve, tmp_path: Path) -
         )
         standing = pareto.front(every, ("maximize", "minimize", "minimize"))
         assert len(standing) == len(page.evaluate(FRONT))
+
+
+@pytest.mark.usefixtures("repeats")
+def test_a_network_trained_again_stands_once(page: Page, served: Serve, tmp_path: Path) -> None:
+    run = simulated(tmp_path, "again", 12, controller="repeater")
+    with served(run.path) as address:
+        page.goto(address)
+        page.wait_for_function(READ)
+        assert sorted(page.evaluate(FRONT)) == sorted(front_of(run.path))
+        page.locator("#tabs a", has_text="Trials").click()
+        expect(page.locator("#view")).to_contain_text("stands for it")
 
 
 # Names and errors that a careless page would run

@@ -11,7 +11,8 @@ import pytest
 import controllers
 from controllers.record import AGAIN, REPEATS, TRAININGS
 from tests.controllers import simulated
-from tests.controllers.simulated import ToySpace, accuracy, ask, replayed, search
+from tests.controllers.simulated import OPTIONS, ToyCost, ToySpace, accuracy, ask, replayed, search
+from tests.controllers.test_bounds import Wanting
 
 KEYS = ToySpace().architecture
 
@@ -88,3 +89,46 @@ def test_proposals_that_repeat_are_replayed(name: str) -> None:
 def test_trainings_without_noise_are_hardly_repeated() -> None:
     study = searched("surrogate", trials=40)
     assert sum(AGAIN in trial.system_attrs for trial in study.trials) <= 2
+
+
+@both
+@pytest.mark.usefixtures("repeating")
+def test_a_training_that_fails_again_and_again_is_given_up(name: str) -> None:
+    seen: Counter[str] = Counter()
+
+    def failing(number: int, params: Mapping[str, Any]) -> float | None:
+        key = KEYS(params).key
+        seen[key] += 1
+        return noisy(number, params) if seen[key] == 1 else None
+
+    study = searched(name, value=failing)
+    assert any(AGAIN in trial.system_attrs for trial in study.trials)
+    assert max(seen.values()) <= TRAININGS
+
+
+@pytest.mark.usefixtures("repeating")
+def test_nothing_beyond_the_bounds_is_trained_again() -> None:
+    cost = ToyCost(bound_ms=2.0)
+    kept = controllers.make("surrogate", space=ToySpace(), cost=cost, seed=2)
+    study = simulated.new_study()
+    study.sampler = kept
+    wide = {name: options[-1] for name, options in OPTIONS.items()}
+    for number in range(40):
+        if number < 3:
+            study.enqueue_trial(wide | {"depth": number + 1})
+        trial = study.ask(ToySpace().distributions())
+        study.tell(trial, noisy(number, trial.params))
+    found = [trial.params["width"] for trial in study.trials if AGAIN in trial.system_attrs]
+    assert found
+    assert max(found) < 64
+
+
+@pytest.mark.usefixtures("repeating")
+def test_where_little_is_left_nothing_is_proposed_again_without_a_mark() -> None:
+    cost = Wanting(width=64, op="shuffle", attention=True)
+    kept = controllers.make("surrogate", space=ToySpace(), cost=cost, seed=2, startup=4)
+    study, _ = search(lambda: kept, trials=20, value=noisy)
+    keys = [KEYS(trial.params).key for trial in study.trials]
+    repeated = [key in keys[:number] for number, key in enumerate(keys)]
+    assert [AGAIN in trial.system_attrs for trial in study.trials] == repeated
+    assert sum(repeated) >= 8  # there are twelve networks within the bounds

@@ -16,6 +16,7 @@ from optuna.trial import TrialState
 import controllers
 from tests.controllers.simulated import (
     OPTIONS,
+    ToyCost,
     ToySpace,
     accuracy,
     ask,
@@ -32,7 +33,7 @@ GOLDEN = {
     "gp": "260e7830183e8bba",
     "local_search": "b36505274fc61e1c",
     "evolution": "a3068abfe4cb7f9b",
-    "reinforce": "94db3122999328e3",
+    "reinforce": "ac9a6532a5b9b099",
     "surrogate": "ac1c54fee6707161",
     "ppo": "a981f1ac35629ff7",
 }
@@ -169,9 +170,12 @@ def test_nothing_is_proposed_twice_while_anything_is_left(name: str, workers: in
 
 
 @every_controller
-def test_decisions_that_a_user_fixed_are_kept(name: str) -> None:
+@pytest.mark.parametrize("bounded", [False, True])
+def test_decisions_that_a_user_fixed_are_kept(name: str, bounded: bool) -> None:
+    cost = ToyCost(bound_ms=2.0) if bounded else None
+    kept = controllers.make(name, space=ToySpace(), cost=cost, seed=1)
     with pytest.warns(optuna.exceptions.ExperimentalWarning):
-        sampler = optuna.samplers.PartialFixedSampler({"op": "shuffle"}, maker(name)())
+        sampler = optuna.samplers.PartialFixedSampler({"op": "shuffle"}, kept)
     study, _ = search(lambda: sampler, trials=15)
     assert {trial.params["op"] for trial in study.trials} == {"shuffle"}
 

@@ -54,7 +54,7 @@ def test_enqueued_trials_are_known_before_they_run_and_nonsense_is_not() -> None
     assert [trial.state for trial in study.trials[:3]] == [TrialState.WAITING] * 3
     study.add_trial(optuna.create_trial(state=TrialState.RUNNING, system_attrs={ASKED_AFTER: 0}))
     history = Reader().history(study, study.trials[-1], ToySpace())
-    assert history.tried == {ToySpace().architecture(each).key for each in (FIRST, LAST)}
+    assert set(history.tries) == {ToySpace().architecture(each).key for each in (FIRST, LAST)}
     assert [lesson.drawn for lesson in history.lessons] == [True]
 
 

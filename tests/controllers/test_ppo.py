@@ -6,8 +6,8 @@ import pytest
 import torch
 
 import controllers
-from controllers.policy import Policy
-from controllers.ppo_learner import STALE, Batch, PpoLearner, scores
+from controllers.policy import Policy, scores
+from controllers.ppo_learner import STALE, Batch, PpoLearner
 from tests.controllers.simulated import OPTIONS, ToySpace, accuracy, search
 
 

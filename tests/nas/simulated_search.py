@@ -96,6 +96,7 @@ def outcome(job: TrialJob, images: int) -> TrialOutcome:
     seed = hashlib.sha256(architecture.key.encode()).digest()[:4]
     rng = np.random.default_rng(int.from_bytes(seed, "big"))
     skill = 1.3 * np.log10(macs / 3e4) + rng.normal(0, 0.25) - 0.4 * rng.random() ** 2
+    skill += 0.1 * np.random.default_rng(job.seed).normal()  # what one training is better or worse
     ease = np.random.default_rng(0).normal(0.6, 1.4, images)  # the same images for all
     logit = ease[:, None] + skill[None, :]
     right = rng.random((images, 1)) < 1 / (1 + np.exp(-logit))

@@ -45,6 +45,13 @@ def test_what_the_nearest_needs_is_said() -> None:
     assert int(found[1].replace(",", "")) <= sizes()[0]
 
 
+def test_a_space_that_is_looked_at_as_a_whole_is_refused_too() -> None:
+    space = plugins.space("ensemble")
+    known = Sizes(Shape(space, (3, 32, 32), 10), Bounds(parameters=10))
+    with pytest.raises(UserError, match=r"the nearest of \d+ has [0-9,]+ parameters, over 10$"):
+        refuse_empty(space, known, 0, lambda: None)
+
+
 def test_several_bounds_are_said_together() -> None:
     objective = Objective.parse("reward", Reward.soft(1.0))
     known = Known(SHAPE, MacsLatency(), objective, Bounds(1e-9, 10, 100))

@@ -53,7 +53,7 @@ def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
 
 def test_without_a_name_runs_are_numbered(tmp_path: Path) -> None:
     names = [made(tmp_path, data="my images/cats & dogs").name for _ in range(3)]
-    assert names == ["msd-cats---dogs-tpe" + end for end in ("", "-2", "-3")]
+    assert names == ["msd-cats---dogs-surrogate" + end for end in ("", "-2", "-3")]
     assert [run.name for run in runs.runs(tmp_path)] == sorted(names)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from controllers.record import ASKED_AFTER, TOLD
 from latency.bench import DeviceLost
 from latency.macs import MacsLatency
 from latency.source import PerExit
@@ -16,7 +17,7 @@ from nas.measurement import HeldOut
 from nas.objective import DIRECTIONS
 from nas.run import Run
 from nas.searches import Interrupted, search
-from nas.store import ASKED_AFTER, TOLD, read
+from nas.store import read
 from nas.target import from_random
 from search_spaces.blocks import BlockGraph
 from tests.nas.small_msd import SMALL, WHERE

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 import nas
+from controllers.record import ASKED_AFTER
 from nas import frame, plugins, searches, starting
 from nas.cli.main import main
 from nas.errors import UserError
 from nas.run import Run, create, open_run
 from nas.starting import StartingPoint
-from nas.store import ASKED_AFTER, STARTED, read
+from nas.store import STARTED, read
 from search_spaces.errors import SpaceError
 from search_spaces.msd import MSD
 from tests.nas.starting_msd import STARTING, WHERE

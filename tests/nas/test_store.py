@@ -6,8 +6,9 @@ from optuna.distributions import CategoricalDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import TrialState
 
+from controllers.record import ASKED_AFTER, TOLD
 from nas.errors import UserError
-from nas.store import ASKED_AFTER, FACTS, TOLD, Store, holds, read, without_password
+from nas.store import FACTS, Store, holds, read, without_password
 
 DISTRIBUTIONS = {
     "op": CategoricalDistribution(["conv", "pool", None]),

@@ -50,11 +50,14 @@ def test_wrong_columns_are_named_in_one_line(path: Path, ask: object, message: s
     assert "\n" not in str(mistake.value)
 
 
-@pytest.mark.parametrize("text", ["no numpy", None])
-def test_a_file_that_is_no_table_is_refused(tmp_path: Path, text: str | None) -> None:
+@pytest.mark.parametrize("content", [b"no numpy", b"", b"PK\x03\x04cut", "array", None])
+def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: bytes | str | None) -> None:
     path = tmp_path / "table.npz"
-    if text:
-        path.write_text(text)
+    if content == "array":
+        with path.open("wb") as file:
+            np.save(file, np.arange(3))
+    elif isinstance(content, bytes):
+        path.write_bytes(content)
     with pytest.raises(UserError, match="is no table"):
         Table(path)
 

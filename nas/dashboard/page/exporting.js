@@ -72,12 +72,12 @@
   // The best other network under the reward, to compare with.
   function rival({ run: id, n }) {
     const run = NAS.state.runs.get(id);
-    const { columns, at, value } = NAS.model.standings(run, NAS.state.reward);
+    const { columns, trials, at, value } = NAS.model.standings(run, NAS.state.reward);
     let found = -1;
-    columns.trials.forEach((trial, i) => {
+    trials.forEach((trial, i) => {
       if (trial.n !== n && (found < 0 || value[i] > value[found])) found = i;
     });
-    return found < 0 ? null : { run: id, n: columns.trials[found].n, row: columns.row[at[found]] };
+    return found < 0 ? null : { run: id, n: trials[found].n, row: columns.row[at[found]] };
   }
 
   function bar(selected) {

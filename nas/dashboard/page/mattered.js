@@ -73,9 +73,9 @@
   // Mean and standard error of each measure over the networks with an option, as the sliders judge.
   function effects(run, name) {
     const index = run.head.decisions.findIndex((d) => d.name === name);
-    const { columns, at, value } = NAS.model.standings(run, NAS.state.reward);
+    const { columns, trials, at, value } = NAS.model.standings(run, NAS.state.reward);
     const groups = new Map();
-    columns.trials.forEach((trial, i) => {
+    trials.forEach((trial, i) => {
       const choice = trial.c[index];
       const option = choice === null ? 'inactive'
         : typeof choice === 'object' ? `${text.option(choice.v)} (beyond the options)` : text.option(run.head.decisions[index].options[choice]);

@@ -20,12 +20,23 @@
     return accuracy * Math.pow(latencyMs / target, latencyMs <= target ? alpha : beta);
   }
 
+  // The trials whose training stands for its network: of several the middle one by the accuracy
+  // over all exits, of two the worse (nas/repetitions.py).
+  function settled(trials) {
+    const trainings = new Map();
+    for (const trial of trials) trainings.set(trial.key, [...(trainings.get(trial.key) || []), trial]);
+    const stands = [...trainings.values()].map((found) =>
+      found.sort((a, b) => a.right - b.right || a.n - b.n)[(found.length - 1) >> 1].n);
+    return new Set(stands);
+  }
+
   // All points of a run as columns, in order of trial and row; made anew when its trials change.
   function table(run) {
     if (run.table && run.table.version === run.version) return run.table;
     const trials = [...run.trials.values()].filter((t) => t.p.length).sort((a, b) => a.n - b.n);
     const size = trials.reduce((sum, t) => sum + t.p.length, 0);
     const columns = { version: run.version, size, trials, first: new Int32Array(trials.length + 1) };
+    columns.settled = settled(trials);
     columns.trial = new Int32Array(size);
     columns.row = new Int32Array(size);
     for (const name of [...FIELDS, 'macs', 'parameters']) columns[name] = new Float64Array(size);
@@ -55,7 +66,7 @@
   // Places (in the table) of the points that none dominates in accuracy and these costs; of equal
   // ones the first. Fastest first.
   function frontPlaces(columns, costs) {
-    const order = [...Array(columns.size).keys()];
+    const order = [...Array(columns.size).keys()].filter((at) => columns.settled.has(columns.trial[at]));
     const first = columns[costs[0]];
     const { accuracy } = columns;
     order.sort((a, b) => first[a] - first[b] || accuracy[b] - accuracy[a] || a - b);
@@ -98,20 +109,22 @@
     return found;
   }
 
-  // Where every network stands under a reward: the place of its best point, and that reward.
-  function standings(run, wanted) {
+  // Where every network stands under a reward: its trial, the place of its best point, and that
+  // reward; of all judged trials, where `every` training is wanted.
+  function standings(run, wanted, every = false) {
     const columns = table(run);
-    const count = columns.trials.length;
-    const at = new Int32Array(count);
-    const value = new Float64Array(count);
-    for (let i = 0; i < count; i += 1) {
-      value[i] = -Infinity;
+    const trials = [];
+    const at = new Int32Array(every ? columns.trials.length : columns.settled.size);
+    const value = new Float64Array(at.length).fill(-Infinity);
+    columns.trials.forEach((trial, i) => {
+      if (!every && !columns.settled.has(trial.n)) return;
+      const place = trials.push(trial) - 1;
       for (let k = columns.first[i]; k < columns.first[i + 1]; k += 1) {
         const r = reward(columns.accuracy[k], columns.latency_ms[k], wanted);
-        if (r > value[i]) [value[i], at[i]] = [r, k];
+        if (r > value[place]) [value[place], at[place]] = [r, k];
       }
-    }
-    return { columns, at, value };
+    });
+    return { columns, trials, at, value };
   }
 
   // Area that points dominate towards (0 accuracy, the largest latency of `reference` ms).

@@ -13,13 +13,15 @@
     const ended = [...run.trials.values()].filter((t) => t.ended !== null && t.state !== 'pruned');
     ended.sort((a, b) => a.ended - b.ended || a.n - b.n);
     const begun = Math.min(...[...run.trials.values()].map((t) => t.begun ?? Infinity));
+    const { settled } = NAS.model.table(run);
     const found = { trials: [], minutes: [], best: [], volume: [] };
     let [front, best, volume] = [[], null, 0];
     ended.forEach((trial, index) => {
-      for (const [, accuracy, ms] of trial.p) {
+      const stands = settled.has(trial.n) ? trial.p : [];
+      for (const [, accuracy, ms] of stands) {
         best = Math.max(best ?? -Infinity, NAS.model.reward(accuracy, ms, reward));
       }
-      const points = trial.p.map(([, accuracy, ms]) => ({ accuracy, latency_ms: ms }));
+      const points = stands.map(([, accuracy, ms]) => ({ accuracy, latency_ms: ms }));
       const gained = points.filter((p) => !front.some((f) => f.accuracy >= p.accuracy && f.latency_ms <= p.latency_ms));
       if (gained.length) {
         const kept = front.filter((f) => !gained.some((p) => p.accuracy >= f.accuracy && p.latency_ms <= f.latency_ms));

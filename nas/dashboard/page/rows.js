@@ -23,8 +23,8 @@
 
   // Every trial of a run, the judged ones at their best point under the reward.
   function trialRows(run) {
-    const { columns, at } = model.standings(run, NAS.state.reward);
-    const places = new Map(columns.trials.map((trial, i) => [trial.n, at[i]]));
+    const { columns, trials, at } = model.standings(run, NAS.state.reward, true);
+    const places = new Map(trials.map((trial, i) => [trial.n, at[i]]));
     return [...run.trials.values()].sort((a, b) => a.n - b.n).map((trial) => {
       const place = places.get(trial.n);
       const judged = place === undefined ? {} : pointRow(model.point(run, columns, place));

@@ -15,7 +15,7 @@
     ['Parameters', (r) => r.trial.params, true, (r) => text.short(r.trial.params)],
     ['Epochs', (r) => r.trial.epochs, true, (r) => text.count(r.trial.epochs)],
     ['Took', (r) => r.trial.s, true, (r) => text.seconds(r.trial.s)],
-    ['Note', (r) => note(r.trial), false, (r) => note(r.trial)],
+    ['Note', (r) => note(r.run, r.trial), false, (r) => note(r.run, r.trial)],
   ];
   const words = new WeakMap(); // trial -> the words it is found by
   let parts = null;
@@ -23,16 +23,17 @@
   let order = { column: 0, down: false };
   let page = 0;
 
-  function note(trial) {
+  function note(run, trial) {
     if (trial.error) return trial.error;
     if (trial.reused !== null && trial.reused !== undefined) return `as trial ${trial.reused}, not trained again`;
+    if (trial.p.length && !model.table(run).settled.has(trial.n)) return 'another training of this network stands for it';
     return trial.state === 'pruned' ? 'not trained' : '';
   }
 
   // The trials of a run, each at its best point under the reward.
   function rowsOf(run) {
-    const { columns, at, value } = model.standings(run, state.reward);
-    const place = new Map(columns.trials.map((trial, i) => [trial.n, i]));
+    const { columns, trials, at, value } = model.standings(run, state.reward, true);
+    const place = new Map(trials.map((trial, i) => [trial.n, i]));
     return [...run.trials.values()].map((trial) => {
       const i = place.get(trial.n);
       const judged = i !== undefined;
@@ -47,7 +48,7 @@
     if (!words.has(trial)) {
       const decisions = Object.entries(model.decisions(run, trial));
       words.set(trial, {
-        text: [trial.state, trial.key, trial.name, note(trial), ...decisions.map(([k, v]) => `${k}=${v}`)].filter(Boolean).join('\n').toLowerCase(),
+        text: [trial.state, trial.key, trial.name, note(run, trial), ...decisions.map(([k, v]) => `${k}=${v}`)].filter(Boolean).join('\n').toLowerCase(),
         values: new Set(decisions.map(([, v]) => String(v).toLowerCase())),
       });
     }
