@@ -9,6 +9,7 @@ from benchmarks.latency.findings import KINDS, ExitErrors, Findings, pooled
 from benchmarks.latency.plan import LARGE_MB, Cell
 from benchmarks.latency.predictors import DIRECT, FULL
 from benchmarks.latency.tables import aim_table, apart, conditions, scored
+from benchmarks.latency.verdicts import Aim
 from benchmarks.units import Facts
 
 ALL = ("fit", "kernels", *KINDS)
@@ -71,22 +72,11 @@ def _header(found: Findings) -> str:
 
 
 def _aims(found: Findings, exits: Sequence[ExitErrors]) -> str:
-    scores = found.scores(found.cells)
-    protocol, usual = found.repeated(found.cells)
     facts = found.facts
-    images, halves = pooled(found.larger_images()), pooled(found.larger_half())
-    large = pooled(found.large_networks())
     every = np.array([each for row in exits for each in row.exits])
     expected = [abs(row.expected) for row in exits]
-    aims = [
-        *verdicts.accuracy(
-            found.plan.runtime, scores[FULL].errors, scores[DIRECT].errors, protocol
-        ),
-        *verdicts.repeatability(protocol, usual),
-        *verdicts.extrapolation(
-            {name: each.errors for name, each in (images | halves).items() if name != "all"},
-            {name: each.errors for name, each in large.items() if name != "all"},
-        ),
+    rest = [
+        *verdicts.repeatability(*found.repeated(found.cells)),
         *verdicts.early_exits(
             float(np.nanmean(np.abs(every))) if exits else None,
             float(np.mean(expected)) if exits else None,
@@ -96,7 +86,31 @@ def _aims(found: Findings, exits: Sequence[ExitErrors]) -> str:
             [each["per_second"] for name, each in facts.items() if name.startswith("speed-")],
         ),
     ]
-    return "As measured, drift of the device included.\n\n" + aim_table(aims)
+    return "\n\n".join(
+        (
+            "As measured, drift of the device between campaigns included:",
+            aim_table([*_errors(found, same_speed=False), *rest]),
+            "What was said, and what was measured again, brought to the speed of the later campaign"
+            " by the canary:",
+            aim_table(_errors(found, same_speed=True)),
+        )
+    )
+
+
+def _errors(found: Findings, same_speed: bool) -> list[Aim]:
+    """Return the aims for errors."""
+    scores = found.scores(found.cells, same_speed)
+    images, halves, large = (
+        {name: each.errors for name, each in pooled(pairs, same_speed).items() if name != "all"}
+        for pairs in (found.larger_images(), found.larger_half(), found.large_networks())
+    )
+    protocol, _ = found.repeated(found.cells)
+    return [
+        *verdicts.accuracy(
+            found.plan.runtime, scores[FULL].errors, scores[DIRECT].errors, protocol
+        ),
+        *verdicts.extrapolation(images | halves, large),
+    ]
 
 
 def _bring_up_s(fit: Facts) -> float:
