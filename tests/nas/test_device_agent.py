@@ -220,3 +220,13 @@ def test_what_no_node_offers_is_one_line(address: str) -> None:
         devices.source("macs", "ray:pi5", address)
     with pytest.raises(UserError, match=r"^device 'ray:pi5' needs --ray-address HOST:PORT"):
         devices.source("torch", "ray:pi5")
+
+
+def test_agents_share_a_gpu_that_ray_chooses() -> None:
+    from nas.executors.device_agent import place
+    from nas.executors.ray_bench import parsed
+
+    assert parsed("ray:box:cuda") == ("box", "cuda")
+    assert 0 < place("box", "cuda")["num_gpus"] < 0.01
+    with pytest.raises(LatencyError, match="write ray:box:cuda$"):
+        parsed("ray:box:cuda:1")

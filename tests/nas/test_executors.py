@@ -202,6 +202,8 @@ def test_ray_is_asked_for_no_more_than_it_has(ray_executor: Any) -> None:
     gpus = "^gpus_per_trial 64 with 1 workers takes 64 GPUs, Ray has [0-9]+$"
     with pytest.raises(UserError, match=gpus):
         Session(workers=1, address=None, gpus_per_trial=64.0)
+    with pytest.raises(UserError, match="takes 64 GPUs besides the 1 that is measured, Ray has"):
+        Session(workers=1, address=None, gpus_per_trial=64.0, measured_gpus=1)
     with pytest.raises(UserError, match="parts of one GPU or whole GPUs"):
         Session(workers=1, address=None, gpus_per_trial=1.5)
 

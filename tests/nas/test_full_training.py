@@ -3,8 +3,10 @@
 import csv
 import json
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -14,6 +16,7 @@ from sklearn.metrics import balanced_accuracy_score
 from torch import nn
 from torch.nn.functional import cross_entropy, kl_div
 
+from latency.lane import Lane
 from nas import recipes
 from nas.data.dataset import Dataset, DataSpec
 from nas.data.load import load
@@ -285,6 +288,29 @@ def test_cuda_is_refused_where_there_is_none(few: Dataset, tmp_path: Path) -> No
     with pytest.raises(UserError, match="no GPU that torch can use"):
         fully(few, tmp_path, device="cuda")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_training_stands_still_while_somebody_measures(few: Dataset, tmp_path: Path) -> None:
+    batches: list[int] = []
+    seen: list[int] = []
+
+    def measure() -> None:
+        with Lane().measuring():
+            seen.append(len(batches))
+            time.sleep(0.3)
+            seen.append(len(batches))
+
+    measuring = Thread(target=measure)
+
+    def batch(epoch: int, number: int, of: int) -> None:
+        batches.append(number)
+        if len(batches) == 2:
+            measuring.start()
+
+    listener = Listener(lambda: None, lambda epochs: None, batch, lambda epoch: None)
+    fully(few, tmp_path, listener=listener)
+    measuring.join()
+    assert seen[0] == seen[1]
 
 
 def test_an_epoch_survives_json() -> None:
