@@ -28,6 +28,9 @@ def shared_differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> tup
 
 def refuse_other(before: Mapping[str, Any], now: Mapping[str, Any], what: str) -> None:
     """Raise LatencyError, naming the differences, where ``what`` was measured elsewhere."""
+    own, other = before.get("runtime"), now.get("runtime")
+    if own != other:
+        raise LatencyError(f"{what} is of runtime {own}, not {other}: choose {own}, or fit another")
     if found := differences(before, now):
         raise LatencyError(f"{what} is of another device: {'; '.join(found)}; fit it again here")
 

@@ -118,12 +118,16 @@ def _begun(
     starts = starting.buildable(starts, space, task.image, task.classes, progress.say)
     session = stack.enter_context(opening.session(settings, interruption))
     shape = search_model.Shape(space, task.image, task.classes)
+    chosen = sum(start.named for start in starts) < settings.trials  # the named are trained anyway
+    if chosen:  # sizes are known before any device is asked
+        sizes = known.Sizes(shape, Bounds.of(settings))
+        refuse_empty(space, sizes, settings.seed, interruption.check)
     model = search_model.find(settings, source, shape, progress.say, interruption.check)
     priced = pricing.guarded(model, source, None, progress, interruption)
     latency = pricing.facts(settings, priced, task, progress, interruption)
     resolved = _resolved(settings, task, latency["target_ms"])
     told = known.told(shape, source, model, objective, Bounds.of(resolved))
-    if sum(start.named for start in starts) < settings.trials:  # those are trained in any case
+    if chosen:
         refuse_empty(space, told, settings.seed, interruption.check)
     _refuse_known_study(resolved)
     workplace = _workplace(settings, session, task, priced, interruption, stack)

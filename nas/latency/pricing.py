@@ -58,7 +58,10 @@ def facts(
 
     target = Target(settings.target_latency, "given") if settings.target_latency else None
     if target is None:
-        progress.say(f"no target latency: estimating {ARCHITECTURES} random architectures")
+        progress.say(
+            f"no target latency: finding one by {ARCHITECTURES} random networks, each of them "
+            "measured where no model prices it; --target-latency skips this"
+        )
         space = plugins.space(settings.space)
         shape = (task.image, task.classes)
         target = from_random(space, source, *shape, settings.seed, interruption.check, progress.say)

@@ -44,3 +44,12 @@ def test_another_device_is_refused_in_one_line() -> None:
         refuse_other(HERE, {**HERE, "threads": 4}, "latency model m.json")
     said = "latency model m.json is of another device: threads was 1, is 4; fit it again here"
     assert str(error.value) == said
+
+
+def test_another_runtime_is_said_in_its_own_words() -> None:
+    before = {**HERE, "runtime": "onnxruntime", "providers": "CPU"}
+    with pytest.raises(LatencyError) as error:
+        refuse_other(before, {**HERE, "runtime": "torch"}, "m.json")
+    assert str(error.value) == (
+        "m.json is of runtime onnxruntime, not torch: choose onnxruntime, or fit another"
+    )

@@ -228,5 +228,5 @@ def test_agents_share_a_gpu_that_ray_chooses() -> None:
 
     assert parsed("ray:box:cuda") == ("box", "cuda")
     assert 0 < place("box", "cuda")["num_gpus"] < 0.01
-    with pytest.raises(LatencyError, match="write ray:box:cuda$"):
+    with pytest.raises(LatencyError, match=r"write ray:box:cuda$"):
         parsed("ray:box:cuda:1")

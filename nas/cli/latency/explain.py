@@ -67,8 +67,11 @@ def explain(
     )
     show_text(
         f"{cell(last.latency_ms)} ms to the last exit "
-        f"({cell(last.low_ms)} to {cell(last.high_ms)} in 9 of 10 networks; {last.how})\n"
+        f"({cell(last.low_ms)} to {cell(last.high_ms)} in 9 of 10 networks; {last.how})"
     )
+    if found.architecture.space != known.scope.space:
+        show_text(f"the model was fitted on {known.scope.space}: what it says of others is a guess")
+    show_text("")
     _show(shares)
 
 
