@@ -362,7 +362,10 @@ def test_what_no_longer_runs_here_is_refused(
         (f"latency explain {BATCH_4} --model model.samples.parquet", "not a latency model"),
         (f"latency explain {BATCH_4} --model model.json -o a.gif", ".svg"),
         ("latency devices --ray-address 127.0.0.1:1", "127.0.0.1:1"),
-        (f"describe {BATCH_4} --latency-model model.json --runtime torch", "is torch"),
+        (
+            f"describe {BATCH_4} --latency-model model.json --runtime torch",
+            "is of runtime lawful, not torch",
+        ),
         (f"scale {BATCH_4} --width 2 --latency-model model.json", "--target-latency"),
         ("latency fits", "fits"),
     ],
