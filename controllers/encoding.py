@@ -42,8 +42,8 @@ class Features:
         return len(self.choices)
 
 
-def forget(remembered: dict[str, Any]) -> None:
-    """Drop the older half of what is remembered by key, where it has become too much."""
+def forget(remembered: dict[Any, Any]) -> None:
+    """Drop the older half of what is remembered, where it has become too much."""
     if len(remembered) >= REMEMBERED:
         for key in list(remembered)[: REMEMBERED // 2]:
             del remembered[key]
@@ -70,7 +70,8 @@ class Encoder:
         self._maps = maps
         self.decision = np.repeat(np.arange(len(maps)), [part.shape[1] for part in maps])
         self._first = np.cumsum([0, *(len(part) - 1 for part in maps)])
-        self._rows: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        # Not by key: equal networks may be different choices, and what is met first is chance.
+        self._rows: dict[Keyed, tuple[np.ndarray, np.ndarray]] = {}
 
     def __call__(self, architectures: "Sequence[Keyed]") -> Features:
         rows = [self._row(architecture) for architecture in architectures]
@@ -81,10 +82,10 @@ class Encoder:
         )
 
     def _row(self, architecture: "Keyed") -> tuple[np.ndarray, np.ndarray]:
-        row = self._rows.get(architecture.key)
+        row = self._rows.get(architecture)
         if row is None:
             forget(self._rows)
-            row = self._rows[architecture.key] = (
+            row = self._rows[architecture] = (
                 self._choices(architecture),
                 self._measures(architecture),
             )

@@ -32,8 +32,8 @@ class LocalSearch(FromRecord):
 
     def __init__(self, name: str, space: "Space | None", cost: "Cost | None", seed: int) -> None:
         super().__init__(name, space, cost, seed)
-        # Neighbours by key, of the space searched last.
-        self._around: tuple[Space, dict[str, tuple[Keyed, ...]]] | None = None
+        # Of the space searched last.
+        self._around: tuple[Space, dict[Keyed, tuple[Keyed, ...]]] | None = None
 
     def check(self, study: Study) -> None:
         check_one_objective("local_search", study)
@@ -74,6 +74,6 @@ class LocalSearch(FromRecord):
         if self._around is None or self._around[0] is not space:
             self._around = (space, {})
         near = self._around[1]
-        if architecture.key not in near:
-            near[architecture.key] = tuple(space.neighbours(architecture))
-        return near[architecture.key]
+        if architecture not in near:
+            near[architecture] = tuple(space.neighbours(architecture))
+        return near[architecture]

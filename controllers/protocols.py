@@ -10,7 +10,10 @@ if TYPE_CHECKING:
 
 
 class Keyed(Protocol):
-    """An architecture, as far as a controller can tell: equal keys are the same network."""
+    """An architecture, as far as a controller can tell: hashable, and equal where all choices are.
+
+    Equal keys are the same network, perhaps by other choices.
+    """
 
     @property
     def key(self) -> str: ...

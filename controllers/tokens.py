@@ -24,7 +24,7 @@ class Vocabulary:
         self._axes = axes(dict(space.distributions()))
         self.options = tuple(len(axis.options) for axis in self._axes)
         self._made: dict[tuple[int, ...], Keyed] = {}
-        self._read: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._read: dict[Keyed, tuple[np.ndarray, np.ndarray]] = {}
 
     def architectures(self, tokens: np.ndarray) -> "list[Keyed]":
         """The canonical architectures of rows of tokens [n, decisions], each row once."""
@@ -60,12 +60,12 @@ class Vocabulary:
         )
 
     def _row(self, architecture: "Keyed") -> tuple[np.ndarray, np.ndarray]:
-        row = self._read.get(architecture.key)
+        row = self._read.get(architecture)
         if row is None:
             forget(self._read)
             chosen = self._space.parameters(architecture)
             active = self._space.active(chosen)
-            row = self._read[architecture.key] = (
+            row = self._read[architecture] = (
                 np.array([axis.index(chosen[axis.name]) for axis in self._axes]),
                 np.array([axis.name in active for axis in self._axes]),
             )

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,36 @@ def test_decisions_that_a_user_fixed_are_kept(name: str, bounded: bool) -> None:
         sampler = optuna.samplers.PartialFixedSampler({"op": "shuffle"}, kept)
     study, _ = search(lambda: sampler, trials=15)
     assert {trial.params["op"] for trial in study.trials} == {"shuffle"}
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """Choices for a network that others stand for too."""
+
+    choices: tuple[tuple[str, Any], ...]
+    key: str = field(compare=False)
+
+
+class Spelled(ToySpace):
+    """Whether there is attention and which width of two makes no other network."""
+
+    def architecture(self, choices: Mapping[str, Any]) -> Any:
+        point = super().architecture(choices)
+        same = {"attention": False, "width": max(32, choices["width"])}
+        return Spelling(point.choices, super().architecture({**choices, **same}).key)
+
+
+@every_controller
+def test_equal_networks_by_other_choices_are_replayed_too(name: str) -> None:
+    def fresh() -> BaseSampler:
+        return controllers.make(name, space=Spelled(), seed=4)
+
+    kept = fresh()
+    study, before = search(lambda: kept, trials=32)
+    for number in (12, 18, 24, 31):
+        trial = study.trials[number]
+        asked = ask(replayed(before[number]), fresh(), trial.system_attrs["nas:asked_after"])
+        assert asked.params == trial.params
 
 
 LEARNING = ["tpe", "nsga2", "reinforce", "evolution", "surrogate", "ppo"]
