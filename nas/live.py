@@ -9,10 +9,10 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, FiniteFloat, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
@@ -22,6 +22,8 @@ FILE = "live.json"
 SILENCE = 60.0  # seconds without a word after which a driver counts as gone
 _HEARTBEAT = 5.0  # seconds between two words when nothing changes
 _PAUSE = 1.0  # seconds between two words at least
+
+RunState = Literal["running", "finished", "stopped", "empty"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,3 +147,18 @@ def exists(pid: int) -> bool:
     except PermissionError:  # of another user
         return True
     return True
+
+
+def driven(moment: Moment | None, now: float) -> bool:
+    """Whether somebody drives the run at `now`, seconds since the epoch, seen from this host."""
+    return moment is not None and moment.alive(now, socket.gethostname(), exists)
+
+
+def run_state(alive: bool, trials: Mapping[str, int], asked: int) -> RunState:
+    """What a run is doing: `trials` counts them by state, `asked` is how many are wanted."""
+    if alive:
+        return "running"
+    if not any(trials.values()):
+        return "empty"
+    ended = sum(trials.values()) - trials.get("running", 0) - trials.get("pruned", 0)
+    return "finished" if ended >= asked else "stopped"

@@ -1,12 +1,13 @@
 """What came of a run, for the command line and Python alike: views over its recorded facts."""
 
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nas import frame
+from nas import frame, live
 from nas.errors import UserError
 from nas.latency import front_latency
 from nas.objective import Objective
@@ -92,14 +93,20 @@ def record(run: Run, trial: str) -> TrialRecord:
     return records[trial]
 
 
-def status(run: Run) -> dict[str, Any]:
-    """Where a run stands, as JSON values; ``best`` is its row of the trials, or None."""
+def status(run: Run, now: Callable[[], float] = time.time) -> dict[str, Any]:
+    """Where a run stands, as JSON values; ``best`` is its row of the trials, or None.
+
+    now: seconds since the epoch, by which a silent driver is told from one at work.
+    """
     records, objective = run.records(), run.objective()
-    states = Counter(known.state for known in records)
+    states: Counter[str] = Counter(known.state for known in records)
     found, reward, front = _best(records, objective), objective.reward, front_latency.read(run.path)
     row = None if found is None else frame.rows(frame.trials([found], objective))[0]
     return {
         "run": run.name,
+        "state": live.run_state(
+            live.driven(live.read(run.path), now()), states, run.settings.trials
+        ),
         "space": run.settings.space,
         "controller": run.settings.controller,
         "objective": str(objective),

@@ -43,8 +43,13 @@ def status(run: Run, out: Out = RUNS, as_json: Json = False) -> None:
 
 
 def _show_status(found: dict[str, Any]) -> None:
-    counts = ", ".join(f"{count} {state}" for state, count in found["trials"].items())
-    show_text(f"{found['run']}: space {found['space']}, controller {found['controller']}")
+    # Nobody trains what a driver left behind: the search takes it up when it is resumed.
+    words = {} if found["state"] == "running" else {"running": "left unfinished"}
+    counts = ", ".join(
+        f"{count} {words.get(state, state)}" for state, count in found["trials"].items()
+    )
+    show_text(f"{found['run']}, {found['state']}")
+    show_text(f"space {found['space']}, controller {found['controller']}")
     again = f", {found['trained_again']} trained again" if found["trained_again"] else ""
     show_text(f"trials: {counts}; {found['reused']} reused{again}")
     show_text(f"objective: {found['objective']}{_target(found)}")
@@ -118,6 +123,8 @@ def _show_front(rows: list[dict[str, Any]], objective: "Objective") -> None:
         for place, row in enumerate(rows, start=1)
     ]
     show_table(("row", *columns, "like", "thresholds"), body)
+    if not rows:
+        show_text("\nno trial is complete yet")
     if again:
         show_text("\nmeasured_ms: after the search, all together; nothing is ranked by it")
     if objective.risk == "upper":

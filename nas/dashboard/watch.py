@@ -1,6 +1,5 @@
 """A run observed while it goes on: what is new of it since the last look."""
 
-import socket
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -71,7 +70,7 @@ class Watch:
         trials = list(self.trials.values())  # at once: another thread may add to them
         states = Counter(trial["state"] for trial in trials)
         moment = live.read(self.run.path)
-        alive = moment is not None and moment.alive(now, socket.gethostname(), live.exists)
+        alive = live.driven(moment, now)
         return {
             "state": self._state(alive, states),
             "driver": f"process {moment.pid} on {moment.host}" if alive and moment else None,
@@ -138,12 +137,7 @@ class Watch:
     def _state(self, alive: bool, states: Counter[str]) -> str:
         if self.error is not None:
             return "unreadable"
-        if alive:
-            return "running"
-        if not states:
-            return "empty"
-        ended = sum(states.values()) - states["running"] - states["pruned"]
-        return "finished" if ended >= self.run.settings.trials else "stopped"
+        return live.run_state(alive, states, self.run.settings.trials)
 
 
 def _stamps(run: Run) -> tuple[int | None, int | None]:

@@ -2,20 +2,24 @@
 
 import json
 import shutil
+import time
 from collections.abc import ItemsView, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from optuna.samplers import RandomSampler
 
 import nas
-from nas import plugins, searches
+from nas import live, plugins, searches
 from nas.cli.main import main
 from nas.config import load
 from nas.errors import UserError
 from nas.settings import SearchSettings
+from nas.store import Store
 from tests.nas import small_msd
+from tests.nas.table_search import made_run
 
 SEARCH = (
     "search --space msd --runtime macs --executor inline --limit 40 --epochs 1 --image 8 "
@@ -101,11 +105,43 @@ def test_status_has_the_promised_shape(told: Told) -> None:
     )
     assert set(promised) <= set(found)
     assert (found["run"], found["space"], found["controller"]) == ("small", "msd", "random")
+    assert found["state"] == "finished"
     assert found["trials"] == {"complete": 4, "pruned": 0, "failed": 0, "running": 0}
     assert (found["objective"], found["w"]) == ("reward", -0.07)
     assert found["target_ms"] > 0
     assert found["hypervolume"] > 0
     assert found["best"]["reward"] == max(row["reward"] for row in told.json("trials", "small"))
+
+
+@pytest.mark.parametrize(
+    ("ends", "state", "trials"),
+    [
+        ("stopped", "stopped", "0 complete, 0 pruned, 0 failed, 1 left unfinished"),
+        ("at work", "running", "0 complete, 0 pruned, 0 failed, 1 running"),
+    ],
+)
+def test_what_a_driver_left_is_not_called_running(
+    ends: str, state: str, trials: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = made_run(tmp_path, name="begun", trials=2)
+    store = Store(run.storage_url, run.name, run.objective().directions)
+    store.ask(RandomSampler(seed=0), run.space().distributions())
+    store.close()
+    writer = live.Writer(run.path, time.monotonic)
+    writer.say(
+        workers=1,
+        done=0,
+        total=2,
+        seconds_left=None,
+        epochs=1,
+        running=(),
+        closed=ends == "stopped",
+    )
+    told = Told(str(tmp_path), capsys)
+    shown = told.text("status", "begun")
+    assert shown.startswith(f"begun, {state}\n")
+    assert f"trials: {trials};" in shown
+    assert "no trial is complete yet" in told.text("pareto", "begun")
 
 
 def test_trials_have_the_promised_columns_and_are_those_of_python(told: Told) -> None:
