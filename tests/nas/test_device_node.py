@@ -34,6 +34,9 @@ def cluster(tmp_path: Path) -> Iterator[Any]:
     }
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path / 'site'}")
+        # A cluster writes its address where others of this machine look for one.
+        patch.setenv("RAY_TMPDIR", str(folder))
+        (folder / "ray").mkdir()
         made = Cluster(initialize_head=True, head_node_args=head)
         made.pi5 = made.add_node(
             num_cpus=0, object_store_memory=store, resources={"nas_device:pi5": 1}
@@ -46,7 +49,7 @@ def cluster(tmp_path: Path) -> Iterator[Any]:
 def test_a_node_that_leaves_takes_its_device_along(cluster: Any, tmp_path: Path) -> None:
     from nas.executors.ray_bench import RayBench
 
-    bench = RayBench("paced", f"ray:pi5:{tmp_path}", cluster.address, chunk=2)
+    bench = RayBench("paced", f"ray:pi5:{tmp_path}", cluster.address)
     try:
         assert bench.fingerprint()["device"].startswith("ray:pi5")
         order(tmp_path, slow=2)
@@ -55,10 +58,8 @@ def test_a_node_that_leaves_takes_its_device_along(cluster: Any, tmp_path: Path)
             while not (tmp_path / "told").exists() or 3 not in {each[1] for each in told(tmp_path)}:
                 assert not work.done(), work.result()
             cluster.remove_node(cluster.pi5)
-            with pytest.raises(DeviceLost, match=r"2 of 5 pieces were measured before$") as caught:
+            with pytest.raises(DeviceLost, match=r"^device 'pi5': its node has left Ray$"):
                 work.result(timeout=120)
-        assert caught.value.batch is not None
-        assert len(caught.value.batch.taken.samples) == 2
         with pytest.raises(LatencyError, match=r"^device 'pi5': no node offers it"):
             RayBench("paced", "ray:pi5", cluster.address)
     finally:
