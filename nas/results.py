@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,20 +93,16 @@ def record(run: Run, trial: str) -> TrialRecord:
     return records[trial]
 
 
-def status(run: Run, now: Callable[[], float] = time.time) -> dict[str, Any]:
-    """Where a run stands, as JSON values; ``best`` is its row of the trials, or None.
-
-    now: seconds since the epoch, by which a silent driver is told from one at work.
-    """
+def status(run: Run) -> dict[str, Any]:
+    """Where a run stands now, as JSON values; ``best`` is its row of the trials, or None."""
     records, objective = run.records(), run.objective()
     states: Counter[str] = Counter(known.state for known in records)
     found, reward, front = _best(records, objective), objective.reward, front_latency.read(run.path)
     row = None if found is None else frame.rows(frame.trials([found], objective))[0]
+    alive = live.driven(live.read(run.path), time.time())
     return {
         "run": run.name,
-        "state": live.run_state(
-            live.driven(live.read(run.path), now()), states, run.settings.trials
-        ),
+        "state": live.run_state(alive, states, run.settings.trials),
         "space": run.settings.space,
         "controller": run.settings.controller,
         "objective": str(objective),

@@ -23,8 +23,7 @@ class TorchEager:
 
     name = "torch"
     # Not the minimum: on a shared host a pass now and then finds the caches to itself, one campaign
-    # has such a pass and the next has none. Over four campaigns of 36 networks a twentieth left
-    # 2.6 % between two of them at one speed, the minimum 3.1 %.
+    # has such a pass and the next has none. Both as measured: results/latency/torch.
     protocol = Protocol(most_rounds=24, apart_s=0.1, quantile=0.05)
     shares_host = True
 
