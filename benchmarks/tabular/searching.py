@@ -17,6 +17,8 @@ from controllers.record import AGAIN, REPEATS
 
 MOST_REPEATS = 200
 """Proposals in a row of what was trained before; then one counts, that the search may end."""
+SETTLED = 20, 4
+"""So many in a row of so few networks: a policy that would say the same for hours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,8 @@ class _Search:
         self.task, self.study, self.judge, self.seed = task, study, judge, seed
         self.running: list[tuple[float, int, int, optuna.Trial]] = []
         self.course = Course([], [], [], [], [])
-        self._now, self._repeats, self._optimum = 0.0, 0, task.optimum()
+        self._now, self._optimum = 0.0, task.optimum()
+        self._repeats: list[int] = []  # rows proposed since the last that counted
         self._shown: dict[int, list[tuple[float, ...]]] = {}  # by row, of each training
         self._values: dict[int, tuple[float, ...]] = {}  # their means
         self._distributions = dict(task.space.distributions())
@@ -73,13 +76,13 @@ class _Search:
             row = self.task.space.architecture(trial.params).number
             underway = [running for _, _, running, _ in self.running]
             new = row not in self._values and row not in underway
-            if new or self._again(trial, row) or self._repeats >= MOST_REPEATS:
+            if new or self._again(trial, row) or self._exhausted():
                 break
-            self._repeats += 1
+            self._repeats.append(row)
             # What is under way has no result yet: that proposal came to nothing.
             known = self._values.get(row)
             self.study.tell(trial, known, state=None if known else TrialState.FAIL)
-        self._repeats = 0
+        self._repeats.clear()
         done = self._now + float(self.task.seconds[row])
         heapq.heappush(self.running, (done, trial.number, row, trial))
 
@@ -96,6 +99,13 @@ class _Search:
         self.course.best.append(bool(self._reached))
         self.course.hours.append(self._now / 3600)
         self.course.score.append(self._score())
+
+    def _exhausted(self) -> bool:
+        """Whether repetitions have to count, as nothing new is to be hoped for."""
+        last, few = SETTLED
+        said = self._repeats[-last:]
+        settled = len(said) == last and len(set(said)) <= few
+        return settled or len(self._repeats) >= MOST_REPEATS
 
     def _again(self, trial: optuna.Trial, row: int) -> bool:
         """Whether a network that was trained is to be trained again, and the table can tell."""
