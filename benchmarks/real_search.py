@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.units import Facts, Unit, complete
-from nas import atomic, plugins, searches
+from controllers.record import TOLD
+from nas import atomic, plugins, searches, store
 from nas.errors import UserError
 from nas.run import Run, open_run
 
@@ -107,8 +108,10 @@ def _target_ms(given: argparse.Namespace, runs: Path) -> float | None:
 
 def _rewards(run: Run) -> list[float]:
     """The best reward so far after each network that was trained, in the order they were told."""
+    rows = store.read(run.storage_url, run.name)
+    told = {row.number: row.system_attrs.get(TOLD, 0) for row in rows}
     best, found = 0.0, []
-    for record in run.records():
+    for record in sorted(run.records(), key=lambda each: told.get(each.trial, 0)):
         if record.measurement is not None and record.reused_from is None:
             best = max(best, run.objective().values(record.measurement)[0])
             found.append(best)

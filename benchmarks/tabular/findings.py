@@ -18,8 +18,8 @@ class Finding:
 
     regret, error: in % of the highest value (or hypervolume), mean over seeds and standard error
     after each trial. to_best: median of the trials until a network of the highest true value was
-    trained, None if fewer than half of the searches did; reached: their share. ask_ms: mean of the
-    last `LAST` proposals, with all that is learnt and fitted meanwhile.
+    trained, None unless more than half of the searches did; reached: their share. ask_ms: mean of
+    the last `LAST` proposals, with all that is learnt and fitted meanwhile.
     """
 
     regret: list[float]
