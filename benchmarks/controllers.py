@@ -127,7 +127,7 @@ def _parser() -> argparse.ArgumentParser:
 def _task(given: argparse.Namespace) -> Task:
     whole = Table(given.table)
     space = TableSpace(
-        whole.choices(given.choices), whole.column(given.same) if given.same else None
+        whole.choices(given.choices), whole.classes(given.same) if given.same else None
     )
     latency = whole.latency(given.latency) if given.latency else None
     reward = None

@@ -3,7 +3,8 @@
 A table is a numpy ``.npz`` file without pickled objects. One array [rows, decisions] names the
 choices of each network; every other array [rows] is a column of figures: accuracies (one column a
 seed), latencies of devices in ms, seconds of training. Rows may have the same network in other
-words: a column of class numbers says so. Choices that the table lacks stand for the nearest row.
+words: a column of class numbers or names says so. Choices that the table lacks stand for the
+nearest row.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,6 +70,17 @@ class Table:
                 f"{self.path}: {name} is not finite in {(~np.isfinite(values)).sum()} rows"
             )
         return values
+
+    def classes(self, name: str) -> NDArray[Any]:
+        """Return a column of numbers or texts [rows] as they are kept, to tell rows apart.
+
+        Raises UserError where there is none.
+        """
+        found = self._named(name)
+        # Not as float64, in which integers beyond 2^53 become equal.
+        if found.ndim == 1 and found.dtype.kind in "biuUS":
+            return found
+        return self.column(name)
 
     def latency(self, name: str) -> NDArray[np.float64]:
         """Return a column of latencies, those near zero raised to 1 % of the median."""

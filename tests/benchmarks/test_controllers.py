@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,17 @@ def test_it_goes_on_where_it_stopped(
     assert capsys.readouterr().out == first
     assert benchmark.main([*arguments[:-4], "--trials", "30", *arguments[-4:]]) == 2
     assert "made with other settings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("of", [lambda row: 2**53 + row // 3, lambda row: f"class {row // 3}"])
+def test_rows_of_one_network_are_told_by_large_numbers_and_by_texts(
+    path: Path, of: Callable[[int], object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with np.load(path) as columns:
+        np.savez(path, **columns, cell=np.array([of(row) for row in range(81)]))
+    arguments = command(path, "--same", "cell", "--controllers", "random")
+    assert benchmark.main(arguments) == 0
+    assert "small.npz, 27 networks, accuracy" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

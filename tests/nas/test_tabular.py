@@ -39,6 +39,8 @@ def test_columns_are_read_by_name(path: Path) -> None:
         (lambda table: table.column("acc"), "has no array 'acc': it has accuracy, gaps, latency"),
         (lambda table: table.column("ops"), "ops is no column of numbers"),
         (lambda table: table.column("words"), "words is no column of numbers"),
+        (lambda table: table.classes("ops"), "ops is no column of numbers"),
+        (lambda table: table.classes("gaps"), "gaps is not finite in 1 rows"),
         (lambda table: table.column("gaps"), "gaps is not finite in 1 rows"),
         (lambda table: table.choices("accuracy"), "accuracy is no array of choices"),
     ],
@@ -48,6 +50,10 @@ def test_wrong_columns_are_named_in_one_line(path: Path, ask: object, message: s
     with pytest.raises(UserError, match=message) as mistake:
         ask(Table(path))
     assert "\n" not in str(mistake.value)
+
+
+def test_a_text_can_name_the_network_of_a_row(path: Path) -> None:
+    assert Table(path).classes("words").tolist() == ["a"] * 6
 
 
 @pytest.mark.parametrize("content", [b"no numpy", b"", b"PK\x03\x04cut", "array", None])
