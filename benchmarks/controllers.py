@@ -10,7 +10,7 @@ samplers the best by what was shown, of our controllers the one that they hand o
 proposed again is not trained again and does not count, unless a controller asks for another
 training of it, which counts as any other. Numbers known before training are the latency and, by
 --known auto, the columns whose names begin with flops, macs or params. The noise floor is the
-regret of who sees one training of the whole table. Every contender searches with the
+regret of who sees one training of every network. Every contender searches with the
 same seeds; `ppo:screening=false` gives it options, several are joined by `+`, and any sampler of
 Optuna's stands beside ours by its class: `NSGAIISampler:population_size=20`. --objectives searches
 by the soft reward, the hard one and the Pareto front in turn and tells what each of them samples.
@@ -38,6 +38,7 @@ import controllers
 from benchmarks.tabular import contender as contenders
 from benchmarks.tabular import objectives
 from benchmarks.tabular.findings import finding, table
+from benchmarks.tabular.floor import floor
 from benchmarks.tabular.picture import draw
 from benchmarks.tabular.searching import Course, run
 from benchmarks.tabular.task import PARETO, REWARD, Task
@@ -75,16 +76,24 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     at = [t for t in AT if t <= given.trials] or [given.trials]
     found = {name: finding(task, of_one) for (_, name), of_one in courses.items()}
-    floor = None if task.kind == PARETO else task.floor()
+    least = None if task.kind == PARETO else floor(task)
     if given.json:
-        facts = {name: each.facts(at) for name, each in found.items()}
-        print(json.dumps({"objective": task.kind, "floor": floor, "controllers": facts}, indent=1))
+        print(
+            json.dumps(
+                {
+                    "objective": task.kind,
+                    "floor": least and asdict(least),
+                    "controllers": {name: each.facts(at) for name, each in found.items()},
+                },
+                indent=1,
+            )
+        )
     else:
         print(f"{_words(given, task)}\n\n{table(found, at)}")
-        if floor is not None:
-            print(f"\nNoise floor: {floor:.3f} %.")
+        if least is not None:
+            print(f"\nNoise floor: {least} (standard error).")
     if given.plot:
-        draw(found, floor, _words(given, task), given.plot)
+        draw(found, least and least.regret, _words(given, task), given.plot)
     return 0
 
 
@@ -141,7 +150,7 @@ def _task(given: argparse.Namespace) -> Task:
     score = whole.column(given.score)
     return Task(
         space,
-        _observed(whole, given.observe),
+        _observed(whole, given.observe, np.unique(space.canonical)),
         score,
         latency,
         reward,
@@ -161,10 +170,11 @@ def _known(whole: Table, names: str, used: set[str]) -> list[str]:
     return [name for name in names.split(",") if name not in ("", "none")]
 
 
-def _observed(whole: Table, names: str) -> NDArray[np.float64]:
+def _observed(whole: Table, names: str, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The accuracies by seed; `rows` are those that stand for networks."""
     found = np.stack([whole.column(name, gaps=True) for name in names.split(",")], axis=1)
-    if never := int((~np.isfinite(found)).all(axis=1).sum()):
-        raise UserError(f"{whole.path}: {never} rows have no finite number in any of {names}")
+    if never := int((~np.isfinite(found[rows])).all(axis=1).sum()):
+        raise UserError(f"{whole.path}: {never} networks have no finite number in any of {names}")
     return found
 
 

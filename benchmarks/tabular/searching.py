@@ -110,7 +110,7 @@ class _Search:
     def _again(self, trial: optuna.Trial, row: int) -> bool:
         """Whether a network that was trained is to be trained again, and the table can tell."""
         marked = AGAIN in self.study.get_trials(deepcopy=False)[trial.number].system_attrs
-        return marked and len(self._shown.get(row, ())) < self.task.trainings(row)
+        return marked and len(self._shown.get(row, ())) < len(self.task.seen(row))
 
     def _score(self) -> float:
         if self.task.kind == PARETO:

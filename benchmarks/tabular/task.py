@@ -21,10 +21,10 @@ class Task:
     """A search over a table.
 
     observed: [rows, seeds], the accuracy (any unit) that a trial shows, one seed a trial; NaN where
-    a row was not trained with a seed. score:
-    [rows], the accuracy that an incumbent is judged by. latency: [rows] in ms, or None for
-    accuracy alone. reward: makes one objective of both; None for two objectives. measures: [rows,
-    measures], further numbers known before training. seconds: [rows], a training.
+    a row was not trained with a seed; each of `rows()` was with one at least. score: [rows], the
+    accuracy that an incumbent is judged by. latency: [rows] in ms, or None for accuracy alone.
+    reward: makes one objective of both; None for two objectives. measures: [rows, measures],
+    further numbers known before training. seconds: [rows], a training.
     """
 
     space: TableSpace
@@ -47,13 +47,13 @@ class Task:
         """Optuna's words."""
         return ("maximize", "minimize") if self.kind == PARETO else ("maximize",)
 
-    def trainings(self, row: int) -> int:
-        """Return how often a row was trained; another training would show nothing new."""
-        return int(np.isfinite(self.observed[row]).sum())
+    def seen(self, row: int) -> Column:
+        """Return the accuracies of a row's trainings, another training of which shows no more."""
+        return self.observed[row][np.isfinite(self.observed[row])]
 
     def observation(self, row: int, seed: int, again: int) -> tuple[float, ...]:
         """What the `again`-th training (from 0) of a row shows in a search of this seed."""
-        seen = self.observed[row][np.isfinite(self.observed[row])]
+        seen = self.seen(row)
         first = int(np.random.default_rng([seed, row]).integers(len(seen)))
         return self.values(row, seen[(first + again) % len(seen)])
 
@@ -83,16 +83,6 @@ class Task:
     def optimum(self) -> float:
         """Return the highest objective of the table, by the score."""
         return max(self.truth(int(row))[0] for row in self.rows())
-
-    def floor(self) -> float:
-        """Return the regret in % of who observes the whole table once: noise alone."""
-        best, found = self.optimum(), []
-        for column in range(self.observed.shape[1]):
-            rows = self.rows()
-            rows = rows[np.isfinite(self.observed[rows, column])]
-            seen = [self.values(int(row), self.observed[row, column])[0] for row in rows]
-            found.append(self.truth(int(rows[int(np.argmax(seen))]))[0])
-        return 100 * (best - float(np.mean(found))) / best
 
     def volume(self, rows: Sequence[int]) -> float:
         """Return the hypervolume, by the score, of those rows."""

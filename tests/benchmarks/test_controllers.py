@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import controllers
 from benchmarks import controllers as benchmark
 from benchmarks.tabular.contender import parse
+from benchmarks.tabular.floor import SEEDS, Floor, floor
 from benchmarks.tabular.searching import run
 from benchmarks.tabular.task import Task
 from nas.errors import UserError
@@ -75,8 +77,35 @@ def test_seeds_of_a_network_differ_and_are_the_same_again() -> None:
 
 
 def test_the_floor_is_the_regret_of_who_sees_everything_once() -> None:
-    assert task("reward").floor() == 0
-    assert 0 < task("reward", noise=2.0).floor() < 10
+    assert floor(task("reward")) == Floor(0, 0)
+    noisy = task("reward", noise=2.0)
+    least = floor(noisy)
+    assert 0 < least.error < least.regret < 10
+    rows, best = noisy.rows().tolist(), noisy.optimum()
+    chosen = [max(rows, key=lambda row, s=s: noisy.observation(row, s, 0)) for s in range(SEEDS)]
+    regrets = [100 * (best - noisy.truth(row)[0]) / best for row in chosen]
+    assert least.regret == pytest.approx(np.mean(regrets))
+
+
+def test_a_seed_that_few_networks_were_trained_with_does_not_count_for_all() -> None:
+    given = task("accuracy")
+    observed = given.observed.copy()
+    observed[1:, 2] = np.nan  # whoever saw the third seed alone would know of one network
+    assert floor(replace(given, observed=observed)) == Floor(0, 0)
+
+
+def test_of_networks_in_several_words_one_row_is_enough(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = {"s0": np.where(np.arange(81) % 3 == 0, ACCURACY, np.nan)}
+    seen["s1"] = np.where(np.arange(81) % 3 == 1, ACCURACY, np.nan)
+    with np.load(path) as columns:
+        np.savez(path, **{**columns, **seen}, cell=np.arange(81) // 3)
+    arguments = command(path, "--same", "cell", "--controllers", "random")
+    assert benchmark.main(arguments) == 0
+    assert "Noise floor: 0.000 ± 0.000 %" in capsys.readouterr().out
+    assert benchmark.main(command(path, "--controllers", "random")) == 2
+    assert "27 networks have no finite number in any of s0,s1" in capsys.readouterr().err
 
 
 def test_knowing_the_weight_of_accuracy_is_knowing_the_reward() -> None:
@@ -108,7 +137,8 @@ def test_samplers_of_optuna_and_options(path: Path, capsys: pytest.CaptureFixtur
     for figures in found["controllers"].values():
         assert figures["regret"]["25"] >= 0
         assert figures["seeds"] == 2
-    assert found["floor"] >= 0
+    assert found["floor"]["regret"] >= 0
+    assert found["floor"]["error"] >= 0
 
 
 def test_it_goes_on_where_it_stopped(
