@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from benchmarks.tabular.contender import Contender
 from benchmarks.tabular.task import PARETO, Task
 from controllers.from_record import FromRecord
-from controllers.record import AGAIN, REPEATS
+from controllers.record import AGAIN, ASKED_AFTER, REPEATS, TOLD
 
 MOST_REPEATS = 200
 """Proposals in a row of what was trained before; then one counts, that the search may end."""
@@ -60,7 +60,7 @@ class _Search:
         self.task, self.study, self.judge, self.seed = task, study, judge, seed
         self.running: list[tuple[float, int, int, optuna.Trial]] = []
         self.course = Course([], [], [], [], [])
-        self._now, self._optimum = 0.0, task.optimum()
+        self._now, self._told, self._optimum = 0.0, 0, task.optimum()
         self._repeats: list[int] = []  # rows proposed since the last that counted
         self._shown: dict[int, list[tuple[float, ...]]] = {}  # by row, of each training
         self._values: dict[int, tuple[float, ...]] = {}  # their means
@@ -71,7 +71,7 @@ class _Search:
         """Propose a network and begin its training; what is known is told at once."""
         while True:
             start = time.perf_counter()
-            trial = self.study.ask(self._distributions)
+            trial = self._asked()
             self.course.ask_ms.append(1000 * (time.perf_counter() - start))
             row = self.task.space.architecture(trial.params).number
             underway = [running for _, _, running, _ in self.running]
@@ -81,7 +81,7 @@ class _Search:
             self._repeats.append(row)
             # What is under way has no result yet: that proposal came to nothing.
             known = self._values.get(row)
-            self.study.tell(trial, known, state=None if known else TrialState.FAIL)
+            self._tell(trial, known)
         self._repeats.clear()
         done = self._now + float(self.task.seconds[row])
         heapq.heappush(self.running, (done, trial.number, row, trial))
@@ -92,13 +92,27 @@ class _Search:
         shown = self._shown.setdefault(row, [])
         if not shown or self._again(trial, row):
             shown.append(self.task.observation(row, self.seed, len(shown)))
-        self.study.tell(trial, shown[-1])
+        self._tell(trial, shown[-1])
         self._values[row] = tuple(map(fmean, zip(*shown, strict=True)))
         self._reached |= self.task.truth(row)[0] >= self._optimum
         self.course.rows.append(row)
         self.course.best.append(bool(self._reached))
         self.course.hours.append(self._now / 3600)
         self.course.score.append(self._score())
+
+    def _asked(self) -> optuna.Trial:
+        """A proposal, which knows what was told until now, as in a run's record."""
+        trial = self.study.ask()
+        self.study._storage.set_trial_system_attr(trial._trial_id, ASKED_AFTER, self._told)
+        for name, distribution in self._distributions.items():
+            trial._suggest(name, distribution)
+        return trial
+
+    def _tell(self, trial: optuna.Trial, values: tuple[float, ...] | None) -> None:
+        """Tell the values of a trial, or that it came to nothing, as the next in order."""
+        self._told += 1
+        self.study._storage.set_trial_system_attr(trial._trial_id, TOLD, self._told)
+        self.study.tell(trial, values, state=None if values else TrialState.FAIL)
 
     def _exhausted(self) -> bool:
         """Whether repetitions have to count, as nothing new is to be hoped for."""

@@ -1,5 +1,6 @@
 """The tabular benchmark on a small made-up table, from its command line to its figures."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -13,13 +14,15 @@ import pytest
 
 import controllers
 from benchmarks import controllers as benchmark
-from benchmarks.tabular.contender import parse
+from benchmarks.tabular.contender import Contender, parse
 from benchmarks.tabular.floor import SEEDS, Floor, floor
 from benchmarks.tabular.searching import run
 from benchmarks.tabular.task import Task
+from controllers.from_record import FromRecord
+from controllers.history import History
 from nas.errors import UserError
 from nas.rewards import Reward
-from nas.tabular import TableSpace
+from nas.tabular import Row, TableSpace
 
 ROWS = np.array(
     [[a, b, c, d] for a in range(3) for b in range(3) for c in range(3) for d in range(3)]
@@ -66,6 +69,30 @@ def test_the_whole_table_leaves_no_regret(kind: str) -> None:
 def test_workers_train_side_by_side_in_simulated_time() -> None:
     course = run(task("reward"), parse("random"), trials=40, seed=0, workers=4)
     assert course.hours[-1] == pytest.approx(10)
+
+
+class Watched(FromRecord):
+    """Proposes at random, and keeps what it was told by then."""
+
+    def __init__(self, space: TableSpace, seen: list[tuple[str, ...]]) -> None:
+        super().__init__("watched", space, None, 0)
+        self.seen = seen
+
+    def propose(self, history: History, rng: np.random.Generator) -> Row:
+        self.seen.append(history.digests)
+        return Row(int(rng.integers(81)))
+
+
+def test_results_that_come_late_do_not_change_what_was_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[tuple[str, ...]] = []
+    monkeypatch.setattr(Contender, "sampler", lambda _, task, seed: Watched(task.space, seen))
+    seconds = np.random.default_rng(0).uniform(1, 10, 81)
+    course = run(replace(task("reward"), seconds=seconds), parse("ppo"), 30, seed=0, workers=4)
+    assert len(seen) >= len(course.rows) == 30
+    for before, after in itertools.pairwise(seen):
+        assert after[: len(before)] == before
 
 
 def test_seeds_of_a_network_differ_and_are_the_same_again() -> None:
