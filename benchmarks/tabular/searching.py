@@ -3,6 +3,7 @@
 import heapq
 import time
 import warnings
+from collections import deque
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -19,22 +20,30 @@ MOST_REPEATS = 200
 """Proposals in a row of what was trained before; then one counts, that the search may end."""
 SETTLED = 20, 4
 """So many in a row of so few networks: a policy that would say the same for hours."""
+LAST = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What became of a search, after each trial that counts (a network not trained before).
+    """What became of the trials of a search that count.
 
-    score: by the true value: of the objective, of the incumbent; the hypervolume, of the front.
-    best: whether a network of the highest true value was trained by then. hours: simulated.
-    ask_ms: of each proposal.
+    score: after each, by the true value: of the objective, of the incumbent; the hypervolume, of
+    the front. rows: of each. best: how many trials it took to train a network of the highest true
+    value, None if none was. repeats: how many show what was shown before, as nothing else was
+    proposed. hours: simulated, of all. ask_ms: mean of the last `LAST` proposals.
     """
 
     score: list[float]
-    best: list[bool]
-    hours: list[float]
     rows: list[int]
-    ask_ms: list[float]
+    best: int | None
+    repeats: int
+    hours: float
+    ask_ms: float
+
+    @property
+    def again(self) -> int:
+        """How many trained a network once more, as the controller had asked for."""
+        return len(self.rows) - len(set(self.rows)) - self.repeats
 
 
 def run(task: Task, contender: Contender, trials: int, seed: int, workers: int = 1) -> Course:
@@ -48,41 +57,49 @@ def run(task: Task, contender: Contender, trials: int, seed: int, workers: int =
     study.set_user_attr(REPEATS, task.observed.shape[1] > 1)
     # What the judge learns to choose a network is not there when the sampler is asked, and timed.
     search = _Search(task, study, judge, seed)
-    while len(search.course.score) < trials:
+    while len(search.rows) < trials:
         while len(search.running) < workers:
             search.ask()
         search.tell()
-    return search.course
+    return search.course()
 
 
 class _Search:
     def __init__(self, task: Task, study: optuna.Study, judge: BaseSampler, seed: int) -> None:
         self.task, self.study, self.judge, self.seed = task, study, judge, seed
         self.running: list[tuple[float, int, int, optuna.Trial]] = []
-        self.course = Course([], [], [], [], [])
+        self.rows: list[int] = []
+        self._score: list[float] = []
+        self._ask_ms: deque[float] = deque(maxlen=LAST)
+        self._best: int | None = None
+        self._repeats = 0
         self._now, self._told, self._optimum = 0.0, 0, task.optimum()
-        self._repeats: list[int] = []  # rows proposed since the last that counted
+        self._in_vain: list[int] = []  # rows proposed since the last that counted
         self._shown: dict[int, list[tuple[float, ...]]] = {}  # by row, of each training
         self._values: dict[int, tuple[float, ...]] = {}  # their means
         self._distributions = dict(task.space.distributions())
-        self._reached = False
+
+    def course(self) -> Course:
+        """Return what became of the search by now."""
+        ask_ms, hours = round(fmean(self._ask_ms), 3), round(self._now / 3600, 3)
+        return Course(self._score, self.rows, self._best, self._repeats, hours, ask_ms)
 
     def ask(self) -> None:
         """Propose a network and begin its training; what is known is told at once."""
         while True:
             start = time.perf_counter()
             trial = self._asked()
-            self.course.ask_ms.append(1000 * (time.perf_counter() - start))
+            self._ask_ms.append(1000 * (time.perf_counter() - start))
             row = self.task.space.architecture(trial.params).number
             underway = [running for _, _, running, _ in self.running]
             new = row not in self._values and row not in underway
             if new or self._again(trial, row) or self._exhausted():
                 break
-            self._repeats.append(row)
+            self._in_vain.append(row)
             # What is under way has no result yet: that proposal came to nothing.
             known = self._values.get(row)
             self._tell(trial, known)
-        self._repeats.clear()
+        self._in_vain.clear()
         done = self._now + float(self.task.seconds[row])
         heapq.heappush(self.running, (done, trial.number, row, trial))
 
@@ -92,13 +109,14 @@ class _Search:
         shown = self._shown.setdefault(row, [])
         if not shown or self._again(trial, row):
             shown.append(self.task.observation(row, self.seed, len(shown)))
+        else:
+            self._repeats += 1
         self._tell(trial, shown[-1])
         self._values[row] = tuple(map(fmean, zip(*shown, strict=True)))
-        self._reached |= self.task.truth(row)[0] >= self._optimum
-        self.course.rows.append(row)
-        self.course.best.append(bool(self._reached))
-        self.course.hours.append(self._now / 3600)
-        self.course.score.append(self._score())
+        self.rows.append(row)
+        self._score.append(self._reached())
+        if self._best is None and self.task.truth(row)[0] >= self._optimum:
+            self._best = len(self.rows)
 
     def _asked(self) -> optuna.Trial:
         """A proposal, which knows what was told until now, as in a run's record."""
@@ -117,16 +135,17 @@ class _Search:
     def _exhausted(self) -> bool:
         """Whether repetitions have to count, as nothing new is to be hoped for."""
         last, few = SETTLED
-        said = self._repeats[-last:]
+        said = self._in_vain[-last:]
         settled = len(said) == last and len(set(said)) <= few
-        return settled or len(self._repeats) >= MOST_REPEATS
+        return settled or len(self._in_vain) >= MOST_REPEATS
 
     def _again(self, trial: optuna.Trial, row: int) -> bool:
         """Whether a network that was trained is to be trained again, and the table can tell."""
         marked = AGAIN in self.study.get_trials(deepcopy=False)[trial.number].system_attrs
         return marked and len(self._shown.get(row, ())) < len(self.task.seen(row))
 
-    def _score(self) -> float:
+    def _reached(self) -> float:
+        """The score of the search by now."""
         if self.task.kind == PARETO:
             rows = list(self._values)
             seen = self.task.observed_front(rows, [self._values[row] for row in rows])
