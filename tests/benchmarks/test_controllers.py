@@ -5,19 +5,21 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pytest
 
 import controllers
 from benchmarks import controllers as benchmark
+from benchmarks.tabular import kept, reading, searching
 from benchmarks.tabular.contender import Contender, parse
 from benchmarks.tabular.findings import finding, table
 from benchmarks.tabular.floor import SEEDS, Floor, floor
-from benchmarks.tabular.searching import run
+from benchmarks.tabular.searching import Course, run
 from benchmarks.tabular.task import Task
 from controllers.from_record import FromRecord
 from controllers.history import History
@@ -195,6 +197,40 @@ def test_it_goes_on_where_it_stopped(
     assert capsys.readouterr().out == first
     assert benchmark.main([*arguments[:-4], "--trials", "30", *arguments[-4:]]) == 2
     assert "made with other settings" in capsys.readouterr().err
+    monkeypatch.setattr(optuna, "__version__", "0.1")
+    assert benchmark.main(arguments) == 2
+    assert "made with other settings" in capsys.readouterr().err
+
+
+def test_all_that_decides_a_search_is_known_by_its_code_and_what_shows_it_is_not() -> None:
+    for module in (reading, searching, controllers, sys.modules[Task.__module__]):
+        assert Path(str(module.__file__)) in kept.deciding()
+    room = {path.name for path in Path(str(kept.__file__)).parent.glob("*.py")}
+    assert room - {path.name for path in kept.deciding()} == kept.AFTERWARDS
+
+
+def test_a_kept_search_is_short_whole_and_a_line_for_each_fact(path: Path, tmp_path: Path) -> None:
+    arguments = command(path, "--latency", "ms", "--controllers", "surrogate")
+    assert benchmark.main([*arguments, "--out", str(tmp_path)]) == 0
+    text = (tmp_path / "surrogate-1.json").read_text()
+    assert len(text) < 2000
+    assert len(text.splitlines()) == len(json.loads(text)["settings"]) + len(fields(Course)) + 6
+    given = benchmark._parser().parse_args(arguments)
+    course = run(reading.task(given), parse("surrogate"), trials=25, seed=1)
+    again = kept._read(tmp_path / "surrogate-1.json", json.loads(text)["settings"])
+    assert again == replace(course, ask_ms=again.ask_ms)
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[1]", "null"])
+def test_a_damaged_search_is_named_in_one_line(
+    path: Path, tmp_path: Path, content: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "random-0.json").write_text(content)
+    arguments = command(path, "--controllers", "random", "--out", str(tmp_path))
+    assert benchmark.main(arguments) == 2
+    said = capsys.readouterr().err.strip()
+    assert "random-0.json: damaged" in said
+    assert "\n" not in said
 
 
 @pytest.mark.parametrize("of", [lambda row: 2**53 + row // 3, lambda row: f"class {row // 3}"])
