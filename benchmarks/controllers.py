@@ -3,7 +3,7 @@
 Run: python benchmarks/controllers.py TABLE.npz --choices ops --observe s0,s1,s2 --score test
      [--same unique_id] [--latency lat_ms_pixel3 [--target-quantile 0.3] [--w -0.07] | --pareto]
      --controllers ppo,surrogate,tpe,gp [--trials 100] [--seeds 20] [--jobs 2] [--json] [--out DIR]
-     [--plot FILE.svg] [--objectives]
+     [--plot FILE.svg] [--report FILE.md] [--objectives]
 
 A trial shows the accuracy of one training seed. The incumbent is judged by the score: of Optuna's
 samplers the best by what was shown, of our controllers the one that they hand over. A network
@@ -28,7 +28,7 @@ if __name__ == "__main__" and not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from benchmarks.tabular import contender as contenders
-from benchmarks.tabular import kept, objectives, reading
+from benchmarks.tabular import kept, objectives, page, reading
 from benchmarks.tabular.findings import finding, table
 from benchmarks.tabular.floor import floor
 from benchmarks.tabular.picture import draw
@@ -42,7 +42,8 @@ AT = (25, 50, 100, 200, 300, 500)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the searches that are missing and print what they found; the exit code."""
+    """Run the searches that are missing and show what they found; the exit code."""
+    arguments = sys.argv[1:] if arguments is None else arguments
     given = _parser().parse_args(arguments)
     try:
         asked = [contenders.parse(text) for text in given.controllers.split(",")]
@@ -51,37 +52,40 @@ def main(arguments: list[str] | None = None) -> int:
         tasks = reading.tasks(given, task)
         for each, of in product(asked, tasks.values()):
             refuse_unfit(each.sampler(of, 0), of.space, of.directions)
-        courses = kept.courses(given, asked, tasks)
+        _show(given, arguments, task, kept.courses(given, asked, tasks))
     except (UserError, ControllerError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; with --out the same command goes on", file=sys.stderr)
         return 130
-    if given.objectives:
-        print(f"{_words(given, task, regret=False)}\n\n{objectives.table(task, courses)}")
-        return 0
-    at = [t for t in AT if t <= given.trials] or [given.trials]
-    found = {name: finding(task, of_one) for (_, name), of_one in courses.items()}
-    least = None if task.kind == PARETO else floor(task)
-    if given.json:
-        print(
-            json.dumps(
-                {
-                    "objective": task.kind,
-                    "floor": least and asdict(least),
-                    "controllers": {name: each.facts(at) for name, each in found.items()},
-                },
-                indent=1,
-            )
-        )
-    else:
-        print(f"{_words(given, task)}\n\n{table(found, at)}")
-        if least is not None:
-            print(f"\nNoise floor: {least} (standard error).")
-    if given.plot:
-        draw(found, least and least.regret, _words(given, task), given.plot)
     return 0
+
+
+def _show(
+    given: argparse.Namespace, arguments: list[str], task: Task, courses: kept.Courses
+) -> None:
+    """Print, draw and write what the searches found. Raises UserError where it cannot."""
+    at = [t for t in AT if t <= given.trials] or [given.trials]
+    words, least = _words(given, task), None
+    if given.objectives:
+        figures = objectives.table(task, courses)
+    else:
+        found = {name: finding(task, of_one) for (_, name), of_one in courses.items()}
+        least = None if task.kind == PARETO else floor(task)
+        figures = table(found, at)
+        if given.plot:
+            draw(found, least and least.regret, words, given.plot)
+    if least is not None:
+        figures += f"\n\nNoise floor: {least} (standard error)."
+    if given.json:
+        facts = {name: each.facts(at) for name, each in found.items()}
+        floors = least and asdict(least)
+        print(json.dumps({"objective": task.kind, "floor": floors, "controllers": facts}, indent=1))
+    else:
+        print(f"{words}\n\n{figures}")
+    if given.report:
+        page.save(given.report, arguments, f"{words}.", figures)
 
 
 def _refuse(given: argparse.Namespace) -> None:
@@ -90,6 +94,8 @@ def _refuse(given: argparse.Namespace) -> None:
         raise UserError("--objectives prints a table: leave --json and --plot out")
     if given.plot:
         refuse_place(given.plot)
+    if given.report:
+        page.refuse_page(given.report)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,21 +121,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=1, help="searches at a time")
     parser.add_argument("--objectives", action="store_true", help="soft, hard and Pareto compared")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="curves with bands, .svg or .png")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="a page of the results, .md")
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--out", type=Path, help="keeps each search there, and goes on from it")
     return parser
 
 
-def _words(given: argparse.Namespace, task: Task, regret: bool = True) -> str:
+def _words(given: argparse.Namespace, task: Task) -> str:
     what = {
         PARETO: f"hypervolume of accuracy and {given.latency}",
         REWARD: f"reward at the {given.target_quantile:g} quantile of {given.latency}"
         + (f", T = {task.reward.target_ms:.4g} ms" if task.reward else ""),
     }.get(task.kind, "accuracy")
     what = f"{given.table.name}, {len(task.rows()):,} networks, {what}"
-    if not regret:
-        return f"{what}; what {given.trials} trials train, {given.seeds} seeds"
-    return f"{what}; regret in % after so many trials, mean of {given.seeds} seeds ± standard error"
+    seeds = f"seeds 0 to {given.seeds - 1}"
+    if given.objectives:
+        return f"{what}; what {given.trials} trials train, {seeds}"
+    return f"{what}; regret in % after so many trials, mean over {seeds} ± standard error"
 
 
 if __name__ == "__main__":

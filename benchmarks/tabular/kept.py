@@ -20,20 +20,21 @@ from benchmarks.tabular.task import Task
 from nas import atomic, pareto, rewards, tabular
 from nas.errors import UserError
 
-AFTERWARDS = {"findings.py", "floor.py", "picture.py"}
+AFTERWARDS = {"findings.py", "floor.py", "page.py", "picture.py"}
 """What is made of searches, which may change and leaves them as they are."""
+
+Courses = dict[tuple[str, str], list[Course]]
+"""Searches by objective and contender, in the order of their seeds."""
 
 _TASKS: dict[str, Task] = {}
 """Of a worker process: they are sent once, not with every search."""
 
 
-def courses(
-    given: argparse.Namespace, asked: list[Contender], tasks: dict[str, Task]
-) -> dict[tuple[str, str], list[Course]]:
+def courses(given: argparse.Namespace, asked: list[Contender], tasks: dict[str, Task]) -> Courses:
     """Return all searches by objective and contender, one after another's; missing ones are run."""
     _seated(tasks)
     wanted = [(o, each, seed) for o in tasks for each in asked for seed in range(given.seeds)]
-    found: dict[tuple[str, str], list[Course]] = {}
+    found: Courses = {}
     with ProcessPoolExecutor(given.jobs, initializer=_seated, initargs=(tasks,)) as pool:
         work = [pool.submit(_searched, given, *each) for each in wanted]
         try:

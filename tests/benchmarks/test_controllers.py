@@ -255,6 +255,8 @@ def test_rows_of_one_network_are_told_by_large_numbers_and_by_texts(
         (["--controllers", "local_search", "--objectives", "--latency", "ms"], "one objective"),
         (["--controllers", "random", "--objectives", "--json"], "leave --json and --plot out"),
         (["--controllers", "random", "--plot", "curves.xyz"], "must end in .svg"),
+        (["--controllers", "random", "--report", "page"], "must end in .md"),
+        (["--controllers", "random", "--report", "no/page.md"], "there is no folder no"),
     ],
 )
 def test_mistakes_are_one_line(
@@ -288,6 +290,27 @@ def test_curves_are_drawn(path: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     arguments = command(path, "--latency", "ms", "--controllers", "random,tpe")
     assert benchmark.main([*arguments, "--plot", str(picture)]) == 0
     assert "noise floor" in picture.read_text()
+
+
+@pytest.mark.parametrize("more", [[], ["--json"], ["--pareto"], ["--objectives"]])
+def test_the_page_has_the_command_the_seeds_the_table_and_the_floor(
+    path: Path, tmp_path: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = command(path, "--latency", "ms", "--controllers", "random,tpe", *more)
+    arguments += [f"--out={tmp_path}/kept", "--report", str(tmp_path / "page.md")]
+    assert benchmark.main(arguments) == 0
+    said = capsys.readouterr().out
+    title, run_by, shown = (tmp_path / "page.md").read_text().split("\n\n", 2)
+    assert title == "# Controllers on a table"
+    assert run_by.startswith("`python benchmarks/controllers.py small.npz --choices ops ")
+    assert run_by.endswith(" --out=kept --report page.md`")
+    assert str(tmp_path) not in run_by
+    assert "seeds 0 to 1" in shown
+    assert shown.count("| random |") == (3 if "--objectives" in more else 1)
+    assert shown.count("Noise floor: ") == (not more or "--json" in more)
+    if "--json" not in more:
+        words, _, figures = shown.partition(".\n\n")
+        assert said == f"{words}\n\n{figures}"
 
 
 def test_it_runs_as_a_file(path: Path) -> None:
