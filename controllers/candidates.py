@@ -52,7 +52,8 @@ def free(
     """The first of `proposed()` (by default a draw) that is free: untried and within the bounds.
 
     After `DRAWS` of them and one more, what a search by moves from the last one finds. Where there
-    is nothing left, the last one, of those within the bounds if there are any.
+    is nothing left, what is within the bounds: of those drawn the last, else what is nearest, else
+    what was told last. The last one drawn only where nothing within is known.
     """
     make = proposed or (lambda: draw(history.space, rng))
     last = make()
@@ -62,7 +63,18 @@ def free(
             return last
         inside = last if history.violation(last) <= 0 else inside
         last = make()
-    return nearest_free(history, last) or inside or last
+    return (
+        nearest_free(history, last)
+        or inside
+        or nearest(history.space, last, history.violation)
+        or _told_within(history)
+        or last
+    )
+
+
+def _told_within(history: "History") -> "Keyed | None":
+    told = (lesson.architecture for lesson in reversed(history.lessons))
+    return next((each for each in told if history.violation(each) <= 0), None)
 
 
 def nearest_free(history: "History", start: "Keyed") -> "Keyed | None":

@@ -28,12 +28,15 @@ FEW = {"width": 64, "op": "shuffle", "attention": True}
 
 
 @every_controller
-@pytest.mark.parametrize("workers", [1, 3])
-def test_all_proposals_are_within_the_bounds(name: str, workers: int) -> None:
-    cost = Wanting(**FEW)
+@pytest.mark.parametrize(
+    ("workers", "more"), [(1, {}), (3, {"groups": 4}), (1, {"groups": 4, "depth": 3})]
+)
+def test_all_proposals_are_within_the_bounds(name: str, workers: int, more: dict[str, Any]) -> None:
+    """Of 12, 4 and 1 networks within: also once all of these were tried."""
+    cost = Wanting(**FEW, **more)
     kept = controllers.make(name, space=ToySpace(), cost=cost, seed=3)
-    study, _ = search(lambda: kept, trials=12, workers=workers)
-    assert [cost.violation(ToySpace().architecture(t.params)) for t in study.trials] == [0] * 12
+    study, _ = search(lambda: kept, trials=40, workers=workers)
+    assert [cost.violation(ToySpace().architecture(t.params)) for t in study.trials] == [0] * 40
 
 
 @every_controller
