@@ -39,13 +39,19 @@ def order(values: np.ndarray) -> np.ndarray:
 
     With one objective simply by value.
     """
-    if values.shape[1] == 1:
-        return np.argsort(-values[:, 0], kind="stable")
-    rank = ranks(values)
-    spread = np.zeros(len(values))
-    for front in np.unique(rank):
-        spread[rank == front] = crowding(values[rank == front])
+    rank, spread = standing(values)
     return np.asarray(np.lexsort((np.arange(len(values)), -spread, rank)))
+
+
+def standing(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rank of each row and its crowding distance among those of its rank.
+
+    With one objective that is 0.
+    """
+    rank, spread = ranks(values), np.zeros(len(values))
+    for front in np.unique(rank) if values.shape[1] > 1 else ():
+        spread[rank == front] = crowding(values[rank == front])
+    return rank, spread
 
 
 def _beats(values: np.ndarray) -> np.ndarray:

@@ -2,8 +2,8 @@
 
 The population is the last trials told, whatever they are worth: age, not quality, removes them. A
 tournament among some of them picks the parent, one mutation makes the child. With several
-objectives the tournament is won by the lower non-dominated rank, then the larger crowding distance
-(Deb et al. 2002, doi 10.1109/4235.996017).
+objectives the tournament is won by the lower non-dominated rank in the population, then the larger
+crowding distance (Deb et al. 2002, doi 10.1109/4235.996017).
 """
 
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ from controllers.errors import ControllerError, check_whole
 from controllers.from_record import FromRecord
 
 if TYPE_CHECKING:
-    from controllers.history import History, Lesson
+    from controllers.history import History
     from controllers.protocols import Cost, Keyed, Space
 
 
@@ -63,14 +63,12 @@ class Evolution(FromRecord):
         space, alive = history.space, history.lessons[-self._population :]
         if len(alive) < self._population:
             return free(history, rng)
+        # Over the whole population: in a tournament of few nearly all would stand at an end.
+        rank, spread = dominance.standing(np.array([lesson.values for lesson in alive]))
 
         def child() -> "Keyed":
             chosen = rng.choice(len(alive), self._tournament, replace=False)
-            return space.mutate(_winner([alive[at] for at in chosen]).architecture, rng)
+            winner = chosen[np.lexsort((-spread[chosen], rank[chosen]))[0]]
+            return space.mutate(alive[winner].architecture, rng)
 
         return free(history, rng, child)
-
-
-def _winner(lessons: "list[Lesson]") -> "Lesson":
-    values = np.array([lesson.values for lesson in lessons])
-    return lessons[int(dominance.order(values)[0])]

@@ -1,10 +1,15 @@
 """Regularized evolution: age decides who lives, the tournament who has children."""
 
-import optuna
+from collections import Counter
+
+import numpy as np
 import pytest
 
 import controllers
-from tests.controllers.simulated import OPTIONS, ToySpace, accuracy, search
+from controllers import candidates
+from controllers.evolution import Evolution
+from controllers.history import History, Lesson
+from tests.controllers.simulated import Point, ToySpace, search
 
 
 def changed(parent: dict[str, object], child: dict[str, object]) -> int:
@@ -30,18 +35,40 @@ def test_the_oldest_dies_however_good_it_is() -> None:
         assert changed(parent.params, study.trials[number].params) <= 1
 
 
-def test_two_objectives_are_served_by_rank_and_crowding() -> None:
-    study = optuna.create_study(
-        directions=["maximize", "minimize"],
-        sampler=controllers.make("evolution", space=ToySpace(), seed=0, population=10),
+class Watched(ToySpace):
+    """Counts whose children were asked for."""
+
+    def __init__(self) -> None:
+        self.parents: Counter[Point] = Counter()
+
+    def mutate(self, architecture: Point, rng: np.random.Generator) -> Point:
+        self.parents[architecture] += 1
+        return super().mutate(architecture, rng)
+
+
+def test_two_objectives_are_served_by_rank_and_crowding_in_the_population() -> None:
+    """In tournaments of two every network stands at an end: among these none is crowded."""
+    space, rng = Watched(), np.random.default_rng(0)
+    front = [(0.0, 9.0), (3.0, 6.0), (4.9, 4.1), (5.0, 4.0), (5.2, 3.9), (9.0, 0.0)]
+    points = [candidates.draw(space, rng) for _ in (*front, "beaten")]
+    history = History(
+        space=space,
+        number=7,
+        signs=(1.0, 1.0),
+        lessons=tuple(map(Lesson, points, [*front, (2.0, 2.0)])),
+        pending=(),
+        tries={},
+        digests=(),
     )
-    for _ in range(70):
-        trial = study.ask(ToySpace().distributions())
-        study.tell(trial, (accuracy(trial.params), OPTIONS["width"].index(trial.params["width"])))
-    front = {trial.values[1]: trial.values[0] for trial in study.best_trials}
-    assert set(front) == {0, 1, 2}
-    assert front[0] > 0.6
-    assert front[2] > 0.9
+    sampler = Evolution(space, None, seed=0, population=7, tournament=2)
+    for _ in range(400):
+        sampler.propose(history, rng)
+    left, wide, near, crowded, close, right, beaten = (space.parents[each] for each in points)
+    assert beaten == 0
+    # It wins against the beaten one alone: one pair of 21.
+    assert 0 < crowded < 400 / 21 * 2
+    assert crowded < near < wide < min(left, right)
+    assert close < wide
 
 
 def test_a_tournament_larger_than_the_population_is_refused() -> None:
