@@ -6,6 +6,7 @@ randomised trees (Geurts et al. 2006), which copes with cliffs.
 """
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ KERNEL_ROWS = 250
 ROWS = 400
 TREES_FROM = 40
 """Trials from which on trees are tried: fewer make no tree worth its name."""
+FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class AccuracyModel:
         shape: of another model of the same space, or None to choose one for these data.
         anchor: the lowest worth that is not low; None for the median.
         weights: float64 [n] or one for all, above 0.
+        networks: the key of each, equal where a network was trained again; None for n of them.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class AccuracyModel:
         shape: Shape | None = None,
         anchor: float | None = None,
         weights: np.ndarray | float = 1.0,
+        networks: Sequence[str] | None = None,
     ) -> None:
         self.kept = kept = _kept(worth, ROWS)
         self._centre, self._scale = _span(features.measures)
@@ -69,7 +73,8 @@ class AccuracyModel:
         self._mean = float(self.values.mean())
         self._deviation = float(self.values.std()) or 1.0
         rows, unit = self._scaled(features[kept]), self._unit(self.values[kept])
-        self.shape = shape or _chosen(rows, unit)
+        which = kept if networks is None else np.unique(networks, return_inverse=True)[1][kept]
+        self.shape = shape or _chosen(rows, unit, which)
         self._learnt = _learnt(self.shape, rows, unit)
 
     def at_kept(self) -> np.ndarray:
@@ -127,20 +132,50 @@ def _learnt(shape: Shape, features: Features, values: np.ndarray) -> "GaussianPr
     return Forest(features, values)
 
 
-def _chosen(features: Features, values: np.ndarray) -> Shape:
-    """The shape that foretells left-out values best."""
+def _chosen(features: Features, values: np.ndarray, networks: np.ndarray) -> Shape:
+    """The shape that foretells best the values of networks that it was not shown.
+
+    Args:
+        features, values: of n trainings.
+        networks: int [n], which network each is of.
+    """
     kept = _kept(values, KERNEL_ROWS)
     rows, unit = features[kept], values[kept]
     kernel = fitted(rows, unit)
     if len(unit) < TREES_FROM:
         return Shape(kernel, trees=False)
-    from controllers.forest import foretold
-
-    process = GaussianProcess(rows, unit, kernel)
-    mean, _ = process.left_out(unit - unit.mean())
-    of_process = np.mean((mean + unit.mean() - unit) ** 2)
-    of_trees = np.mean((foretold(rows, unit) - unit) ** 2)
+    of_process, of_trees = _missed(rows, unit, kernel, networks[kept])
     return Shape(kernel, trees=bool(of_trees < of_process))
+
+
+def _missed(
+    features: Features, values: np.ndarray, kernel: Kernel, networks: np.ndarray
+) -> tuple[float, float]:
+    """By what a process and trees miss values that they were not shown: sums of squares.
+
+    kernel: of all values, near which those of a part of them are looked for.
+    """
+    of_process = of_trees = 0.0
+    for out in _folds(networks):
+        rows, known = features[~out], values[~out]
+        # The process may know no more of what is left out than the trees: a kernel of its own.
+        apart = Shape(fitted(rows, known, near=kernel), trees=False)
+        of_process += _square(_learnt(apart, rows, known), features[out], values[out])
+        trees = Shape(kernel, trees=True)
+        of_trees += _square(_learnt(trees, rows, known), features[out], values[out])
+    return of_process, of_trees
+
+
+def _square(model: "GaussianProcess | Forest", features: Features, values: np.ndarray) -> float:
+    mean, _ = model.predict(features)
+    return float(((mean - values) ** 2).sum())
+
+
+def _folds(networks: np.ndarray) -> list[np.ndarray]:
+    """Which rows are left out, bool [n] each: networks in turn, all trainings of one together."""
+    _, first, which = np.unique(networks, return_index=True, return_inverse=True)
+    turn = np.argsort(np.argsort(first))[which]  # 0, 1, 2... in the order in which they came
+    return [turn % FOLDS == fold for fold in range(min(FOLDS, len(first)))]
 
 
 def _kept(values: np.ndarray, most: int) -> np.ndarray:

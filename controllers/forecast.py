@@ -69,7 +69,8 @@ class Forecast:
         """
         told, weights = self._told[:, at], self._objectives.weights(self._architectures, at)
         anchor = float(told.min()) if both_ends else None
-        return AccuracyModel(features, told, shapes.get(at), anchor, weights)
+        networks = [each.key for each in self._architectures]
+        return AccuracyModel(features, told, shapes.get(at), anchor, weights, networks)
 
     @property
     def shapes(self) -> Shapes:

@@ -40,14 +40,5 @@ class Forest:
         return self
 
 
-def foretold(features: Features, values: np.ndarray, folds: int = 5) -> np.ndarray:
-    """Values as they are foretold by trees that have not seen them, float64 [n]."""
-    found = np.zeros(len(values))
-    for fold in range(folds):
-        out = np.arange(len(values)) % folds == fold
-        found[out] = Forest(features[~out], values[~out]).predict(features[out])[0]
-    return found
-
-
 def _table(features: Features) -> np.ndarray:
     return np.hstack([features.choices, features.measures])

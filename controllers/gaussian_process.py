@@ -73,28 +73,20 @@ class GaussianProcess:
         # What is only believed says nothing of what lies elsewhere: the mean stays.
         return GaussianProcess(joined(self._features, features), values, self._kernel, self._mean)
 
-    def left_out(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation for each of the n values from the others, noise included.
 
-        In closed form (Rasmussen and Williams, equations 5.10 to 5.12).
-        """
-        inverse = cho_solve((self._factor, True), np.eye(len(values)))
-        diagonal = np.diag(inverse)
-        return values - self._weights / diagonal, np.sqrt(1 / diagonal)
-
-
-def fitted(features: Features, values: np.ndarray) -> Kernel:
+def fitted(features: Features, values: np.ndarray, near: Kernel | None = None) -> Kernel:
     """The kernel of highest posterior density, from a fixed start: the same data, the same kernel.
 
     Args:
         features: of n architectures.
         values: float64 [n], of mean about 0 and variance about 1.
+        near: where to begin instead, such as the kernel of most of these data.
     """
     decisions = int(features.decision.max()) + 1
     start = np.concatenate([START, np.zeros(decisions)])
     found = minimize(
         partial(_loss, features, values - values.mean(), start),
-        start,
+        start if near is None else near.logs,
         jac=True,
         method="L-BFGS-B",
         bounds=[(LEAST, MOST)] * len(start),

@@ -1,13 +1,24 @@
 """The model flattens cliffs, foretells, and takes trees where they foretell better."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution
 
-from controllers.accuracy_model import KERNEL_ROWS, ROWS, AccuracyModel, half_rank
+from controllers import accuracy_model
+from controllers.accuracy_model import (
+    KERNEL_ROWS,
+    ROWS,
+    AccuracyModel,
+    _folds,
+    _missed,
+    half_rank,
+)
 from controllers.candidates import draw
 from controllers.encoding import Encoder, Features
+from controllers.gaussian_process import fitted
+from controllers.kernel import Kernel
 from controllers.plain_space import PlainSpace
 
 SPACE = PlainSpace({f"d{at}": CategoricalDistribution(["a", "b", "c"]) for at in range(8)})
@@ -103,3 +114,42 @@ def test_equal_values_teach_nothing_and_break_nothing() -> None:
     mean, deviation = AccuracyModel(features, np.full(20, 3.0)).predict(features)
     np.testing.assert_allclose(mean, 3.0, atol=1e-6)
     assert np.isfinite(deviation).all()
+
+
+def test_the_process_is_judged_by_kernels_that_saw_none_of_the_values_left_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[np.ndarray] = []
+
+    def watched(features: Features, values: np.ndarray, near: Kernel | None = None) -> Kernel:
+        seen.append(values)
+        return fitted(features, values, near)
+
+    monkeypatch.setattr(accuracy_model, "fitted", watched)
+    features, found = tokens(50)
+    model = AccuracyModel(features, worth(found) + np.random.default_rng(1).normal(size=50))
+    whole, *apart = seen
+    left = [np.setdiff1d(whole, values) for values in apart]
+    np.testing.assert_array_equal(np.sort(np.concatenate(left)), np.sort(whole))
+    np.testing.assert_array_equal(model.shape.kernel.logs, fitted(features, whole).logs)
+
+
+def test_the_trainings_of_a_network_are_left_out_together() -> None:
+    networks = np.array([7, 3, 7, 5, 3, 9, 7, 1, 0, 0])
+    folds = _folds(networks)
+    np.testing.assert_array_equal(np.sum(folds, axis=0), np.ones(10))
+    assert [{*networks[out]} for out in folds] == [{7, 0}, {3}, {5}, {9}, {1}]
+    assert len(_folds(np.array([4, 4, 4, 2]))) == 2
+
+
+def test_what_each_network_repeats_is_no_reason_to_take_trees() -> None:
+    """Values that hang together with nothing, each shown twice: both models foretell nothing."""
+    features, _ = tokens(30)
+    twice = np.repeat(np.arange(30), 2)
+    values = np.random.default_rng(0).normal(size=30)[twice]
+
+    def missed(networks: np.ndarray) -> float:
+        kernel = fitted(features[twice], values)
+        return min(_missed(features[twice], values, kernel, networks)) / float(values @ values)
+
+    assert missed(np.arange(60)) < 0.5 < 0.9 < missed(twice)
