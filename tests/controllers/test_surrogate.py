@@ -86,6 +86,18 @@ def test_known_objectives_are_foretold_exactly_and_turned() -> None:
     assert np.corrcoef(found[:, 0], truth)[0, 1] > 0.9
 
 
+@pytest.mark.parametrize(
+    ("signs", "learnt"), [((1.0, -1.0), 0), ((-1.0, 1.0), 1), ((1.0, 1.0), 0), ((-1.0, -1.0), 0)]
+)
+def test_of_two_unknown_objectives_the_one_to_maximise_is_learnt(
+    signs: tuple[float, ...], learnt: int
+) -> None:
+    """In whichever order: with early exits no latency is known for sure."""
+    objectives, told = Objectives(None, signs), lessons(3, objectives=2)
+    assert objectives.learnt(told) == learnt
+    assert objectives.others(told) == ((1 - learnt, False),)
+
+
 def test_what_is_under_way_promises_less() -> None:
     objectives, encoder = Objectives(ToyCost(), (1.0,)), Encoder(ToySpace())
     told = lessons(20)
