@@ -9,6 +9,7 @@ import numpy as np
 from controllers import improvement
 from controllers.accuracy_model import AccuracyModel, Shape
 from controllers.dominance import order
+from controllers.objectives import units
 
 if TYPE_CHECKING:
     from controllers.encoding import Encoder, Features
@@ -47,7 +48,9 @@ class Forecast:
         self._objectives, self._encoder = objectives, encoder
         self._pending: Sequence[Keyed] = ()
         self._architectures = [lesson.architecture for lesson in lessons]
-        self._told = np.array([lesson.values for lesson in lessons])
+        told = np.array([lesson.values for lesson in lessons])
+        self._units = units(told)
+        self._told = told / self._units
         self._learnt = objectives.learnt(lessons)
         self._others = objectives.others(lessons)
         features, given = encoder(self._architectures), shapes or {}
@@ -178,7 +181,7 @@ class Forecast:
         return list(chosen.values())[:count]
 
     def expected(self, architectures: "Sequence[Keyed]") -> np.ndarray:
-        """The objectives expected of each, float64 [n, objectives], higher is better."""
+        """The objectives expected of each in their `units`, float64 [n, objectives]."""
         features = self._encoder(architectures)
         mean, _ = self._model.predict(features)
         found = np.empty((len(architectures), self._told.shape[1]))
@@ -195,7 +198,8 @@ class Forecast:
         for at, is_known in self._others:
             if is_known:
                 facts = (self._objectives.facts(each) for each in architectures)
-                columns.append(np.array([each.known[at] for each in facts], dtype=float))
+                known = np.array([each.known[at] for each in facts], dtype=float)
+                columns.append(known / self._units[at])
             else:
                 mean, deviation = self._guesses[at].predict(features)
                 hoped = mean if wish is None else mean + wish[at] * deviation

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from controllers.protocols import Cost, Keyed
 
 
+HUGE = 1e100
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Of one architecture, one number an objective.
@@ -87,3 +90,12 @@ class Objectives:
             tuple(cost.weights(architecture)),
             tuple(None if value is None else sign * value for sign, value in signed),
         )
+
+
+def units(values: np.ndarray) -> np.ndarray:
+    """What to divide each objective by, float64 [objectives], for its squares to stay finite.
+
+    1 but for the hugest values, such as the 1e308 that some tell for a failure.
+    """
+    most = np.abs(values).max(axis=0)
+    return np.where(most > HUGE, most, 1.0)

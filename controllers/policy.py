@@ -24,6 +24,8 @@ INITIAL_RANGE = 0.1
 LEARNING_RATE = 1e-2
 ENTROPY_BONUS = 1e-5
 BASELINE_DECAY = 0.95
+MOST = 1e6
+"""Rewards are clipped to it: the squares of their gradients are kept with single precision."""
 
 
 class Policy(nn.Module):
@@ -144,7 +146,8 @@ class Learner:
             active: bool [batch, decisions]; other decisions get no credit and no entropy.
             rewards: finite, higher is better, in the order they were told.
         """
-        advantages = torch.tensor(self._advantages(rewards), dtype=torch.float32)
+        clipped = [min(max(reward, -MOST), MOST) for reward in rewards]
+        advantages = torch.tensor(self._advantages(clipped), dtype=torch.float32)
         chosen, entropy = scores(self.policy, torch.from_numpy(tokens), torch.from_numpy(active))
         loss = -(advantages * chosen + ENTROPY_BONUS * entropy).mean()
         self._adam.zero_grad()

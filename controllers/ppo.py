@@ -21,6 +21,7 @@ from controllers.dominance import order
 from controllers.errors import ControllerError, check_whole
 from controllers.from_record import Again, FromRecord
 from controllers.looks import EVERY, looks
+from controllers.objectives import units
 from controllers.policy import one_thread as torch_on_one_thread
 from controllers.ppo_learner import Batch, PpoLearner
 from controllers.seeds import derive
@@ -188,5 +189,5 @@ class Ppo(Surrogate):
 def _worth(values: np.ndarray) -> np.ndarray:
     """One number a row, higher is better: the objective, or minus the place by dominance."""
     if values.shape[1] == 1:
-        return half_rank(values[:, 0])
+        return half_rank(values[:, 0] / units(values)[0])
     return -np.argsort(order(values)).astype(float)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 from optuna.samplers import BaseSampler
@@ -139,6 +140,29 @@ def test_infinite_values_are_survived(name: str) -> None:
     kept = maker(name)()
     study, _ = search(lambda: kept, trials=40, value=value)
     assert all(trial.params.keys() == OPTIONS.keys() for trial in study.trials)
+
+
+@pytest.mark.parametrize(
+    ("name", "objectives"),
+    [
+        *((name, 1) for name in ("local_search", "evolution", "reinforce", "surrogate", "ppo")),
+        *((name, 2) for name in ("evolution", "surrogate", "ppo")),
+    ],
+)
+@pytest.mark.parametrize("mostly_lowest", [False, True])
+def test_finite_values_may_be_huge(name: str, objectives: int, mostly_lowest: bool) -> None:
+    """1e308 is what some tell for a failure; a search goes on, and keeps looking around."""
+    rng, space = np.random.default_rng(0), ToySpace()
+    directions = ["maximize", "minimize"][:objectives]
+    study = optuna.create_study(directions=directions, sampler=maker(name)())
+    for number in range(30):
+        trial = study.ask(space.distributions())
+        value = accuracy(trial.params) if mostly_lowest else 1e200 * rng.normal()
+        if mostly_lowest and number % 3:
+            value = -1e308
+        study.tell(trial, [value, -value][:objectives])
+    keys = {space.architecture(trial.params).key for trial in study.trials}
+    assert len(keys) > 15
 
 
 @every_controller
