@@ -131,9 +131,20 @@ class Ppo(Surrogate):
             batch = self._foretold(history, look, new, drawn)
         else:
             batch = self._known_only(history, lessons, new, drawn, before)
+        learner.learn(batch, self._vocabulary(history)(self._imitated(history, look)), look)
+
+    def _imitated(self, history: "History", look: int) -> "list[Keyed]":
+        """The best networks of the first `look` lessons, none twice, within the bounds if any is.
+
+        With screening by what the surrogate believes of them, without it by what they showed.
+        """
+        if self._screening:
+            return self.forecast(history, look).best(BEST)
+        lessons = history.lessons[:look]
         values = np.array([lesson.values for lesson in lessons])
-        leading = [lessons[at].architecture for at in order(values)[:BEST]]
-        learner.learn(batch, self._vocabulary(history)(leading), look)
+        ordered = [lessons[at].architecture for at in order(values)]
+        within = [each for each in ordered if history.violation(each) <= 0]
+        return distinct(within or ordered)[:BEST]
 
     def _foretold(
         self, history: "History", look: int, new: "list[Lesson]", drawn: "list[Keyed]"

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 import controllers
+from controllers.history import Reader
 from controllers.policy import Policy, scores
+from controllers.ppo import Ppo
 from controllers.ppo_learner import STALE, Batch, PpoLearner
-from tests.controllers.simulated import OPTIONS, ToySpace, accuracy, search
+from tests.controllers.simulated import OPTIONS, ToyCost, ToySpace, accuracy, search
 
 
 def batch(tokens: list[list[int]], advantages: list[float], made_by: int = -1) -> Batch:
@@ -77,6 +79,46 @@ def test_trials_that_a_user_enqueued_are_no_proposals_of_the_policy() -> None:
         trial = study.ask(ToySpace().distributions())
         study.tell(trial, accuracy(trial.params))
     assert len({str(trial.params) for trial in study.trials}) == 20
+
+
+@pytest.mark.parametrize("screening", [True, False])
+def test_imitated_are_distinct_networks_within_the_bounds(screening: bool) -> None:
+    """One lucky network was trained thrice and the widest, beyond the bounds, are the best."""
+    space, study = ToySpace(), optuna.create_study(direction="maximize")
+    last = {name: options[-1] for name, options in OPTIONS.items()}
+    told = [last | {"width": width, "depth": depth} for width in (32, 64) for depth in range(1, 5)]
+    for params in [*told, told[3], told[3]]:
+        study.add_trial(
+            optuna.create_trial(
+                params=params, distributions=space.distributions(), value=accuracy(params)
+            )
+        )
+    cost = ToyCost(bound_ms=2.0)
+    history = Reader().history(study, None, space, cost)
+    imitated = Ppo(space, cost, 0, screening, startup=2)._imitated(history, len(history.lessons))
+    assert {each.key for each in imitated} == {space.architecture(each).key for each in told[:4]}
+    assert len(imitated) == 4
+
+
+def test_screened_imitation_follows_what_is_believed_and_not_luck() -> None:
+    """Of networks that are worth their width one narrow one was lucky."""
+    space, study = ToySpace(), optuna.create_study(direction="maximize")
+    rng = np.random.default_rng(0)
+    for number in range(80):
+        params = {name: options[rng.integers(len(options))] for name, options in OPTIONS.items()}
+        worth = OPTIONS["width"].index(params["width"]) + 0.3 * rng.normal()
+        if number == 20:
+            params["width"], worth = 16, 2.4
+        study.add_trial(
+            optuna.create_trial(params=params, distributions=space.distributions(), value=worth)
+        )
+    history = Reader().history(study, None, space)
+    plain, screened = (
+        {each.key for each in Ppo(space, None, 0, screening, startup=2)._imitated(history, 80)}
+        for screening in (False, True)
+    )
+    lucky = history.lessons[20].architecture.key
+    assert lucky in plain - screened
 
 
 def test_inactive_decisions_get_no_credit() -> None:
