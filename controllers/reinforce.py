@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from controllers.protocols import Cost, Keyed, Space
 
 
-def reinforce(space: "Space | None", cost: "Cost | None", seed: int, batch: int = 5) -> "Reinforce":
+def reinforce(
+    space: "Space | None", cost: "Cost | None", seed: int, batch: int = 10
+) -> "Reinforce":
     """The plain policy-gradient baseline; one objective only.
 
     Args:

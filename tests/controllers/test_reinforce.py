@@ -40,7 +40,7 @@ def test_learns_a_hidden_target(seed: int) -> None:
     study = optuna.create_study(
         direction="maximize", sampler=controllers.make("reinforce", seed=seed)
     )
-    for _ in range(120):
+    for _ in range(300):
         trial = study.ask(decisions)
         study.tell(trial, float(np.mean(np.array(list(trial.params.values())) == hidden)))
     values = [trial.value for trial in study.trials if trial.value is not None]
@@ -82,21 +82,21 @@ def test_each_batch_is_learnt_once_by_a_kept_sampler(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(Learner, "learn", counted)
     kept = made()
     search(lambda: kept, trials=41)
-    assert learnt == [5] * 8
+    assert learnt == [10] * 4
 
 
 def test_a_proposal_knows_only_what_was_told_when_it_was_asked() -> None:
-    study, _ = search(made, trials=31)
-    trials = study.trials[:30]
+    study, _ = search(made, trials=61)
+    trials = study.trials[:60]
     altered = [deepcopy(trial) for trial in trials]
-    for trial in altered[5:]:
+    for trial in altered[10:]:
         trial.value = -1.0
 
     def asked(told: list[optuna.trial.FrozenTrial], after: int) -> dict[str, Any]:
         return ask(replayed(told), made(), after).params
 
-    assert asked(altered, 5) == asked(trials, 5)
-    assert asked(altered, 30) != asked(trials, 30)
+    assert asked(altered, 10) == asked(trials, 10)
+    assert asked(altered, 60) != asked(trials, 60)
 
 
 def test_failed_pruned_and_infinite_trials_teach_nothing() -> None:
