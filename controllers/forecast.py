@@ -48,7 +48,7 @@ class Forecast:
         self._objectives, self._encoder = objectives, encoder
         self._pending: Sequence[Keyed] = ()
         self._architectures = [lesson.architecture for lesson in lessons]
-        told = np.array([lesson.values for lesson in lessons])
+        told = np.array([lesson.values for lesson in lessons], dtype=float)
         self._units = units(told)
         self._told = told / self._units
         self._learnt = objectives.learnt(lessons)
@@ -208,4 +208,4 @@ class Forecast:
 
     def _seen(self) -> np.ndarray:
         """The objectives beside the learnt one as they were told, [n, objectives - 1]."""
-        return self._told[:, [at for at, _ in self._others]]
+        return np.asarray(self._told[:, [at for at, _ in self._others]])

@@ -5,8 +5,8 @@ same one): one LSTM layer of 100 units, each choice fed back as the next input, 
 options of each decision, weights drawn from [-0.1, 0.1], Adam, an entropy bonus of 1e-5, and an
 exponential moving average of the rewards with 0.95 as baseline. The gradient is REINFORCE
 (Williams 1992) rather than their PPO. Their learning rate of 3.5e-4 suits the thousands of trials
-they trained; ten times it suits hundreds. Policy gradients alone are hardly better than random below
-a hundred, and a policy that is hurried more than this settles on what was lucky.
+they trained; ten times it suits hundreds. Policy gradients alone are hardly better than random
+below a hundred, and a policy that is hurried more than this settles on what was lucky.
 """
 
 import copy
