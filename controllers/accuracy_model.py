@@ -135,6 +135,10 @@ def _learnt(shape: Shape, features: Features, values: np.ndarray) -> "GaussianPr
 def _chosen(features: Features, values: np.ndarray, networks: np.ndarray) -> Shape:
     """The shape that foretells best the values of networks that it was not shown.
 
+    Trees are taken where they are better by more than one standard error of the difference (the
+    rule of Breiman et al. 1984, section 3.4.3): of models that cannot be told apart the process is
+    the one that knows where it is uncertain, and improvements are expected there.
+
     Args:
         features, values: of n trainings.
         networks: int [n], which network each is of.
@@ -145,30 +149,33 @@ def _chosen(features: Features, values: np.ndarray, networks: np.ndarray) -> Sha
     if len(unit) < TREES_FROM:
         return Shape(kernel, trees=False)
     of_process, of_trees = _missed(rows, unit, kernel, networks[kept])
-    return Shape(kernel, trees=bool(of_trees < of_process))
+    gain = of_process - of_trees
+    return Shape(kernel, trees=bool(gain.mean() > gain.std(ddof=1) / len(gain) ** 0.5))
 
 
 def _missed(
     features: Features, values: np.ndarray, kernel: Kernel, networks: np.ndarray
-) -> tuple[float, float]:
-    """By what a process and trees miss values that they were not shown: sums of squares.
+) -> tuple[np.ndarray, np.ndarray]:
+    """By what a process and trees miss each value when it was not shown to them, squared [n].
 
     kernel: of all values, near which those of a part of them are looked for.
     """
-    of_process = of_trees = 0.0
+    of_process, of_trees = np.zeros(len(values)), np.zeros(len(values))
     for out in _folds(networks):
         rows, known = features[~out], values[~out]
         # The process may know no more of what is left out than the trees: a kernel of its own.
         apart = Shape(fitted(rows, known, near=kernel), trees=False)
-        of_process += _square(_learnt(apart, rows, known), features[out], values[out])
+        of_process[out] = _square(_learnt(apart, rows, known), features[out], values[out])
         trees = Shape(kernel, trees=True)
-        of_trees += _square(_learnt(trees, rows, known), features[out], values[out])
+        of_trees[out] = _square(_learnt(trees, rows, known), features[out], values[out])
     return of_process, of_trees
 
 
-def _square(model: "GaussianProcess | Forest", features: Features, values: np.ndarray) -> float:
+def _square(
+    model: "GaussianProcess | Forest", features: Features, values: np.ndarray
+) -> np.ndarray:
     mean, _ = model.predict(features)
-    return float(((mean - values) ** 2).sum())
+    return np.asarray((mean - values) ** 2)
 
 
 def _folds(networks: np.ndarray) -> list[np.ndarray]:

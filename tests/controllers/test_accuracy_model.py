@@ -142,6 +142,23 @@ def test_the_trainings_of_a_network_are_left_out_together() -> None:
     assert len(_folds(np.array([4, 4, 4, 2]))) == 2
 
 
+def test_trees_are_taken_only_where_they_are_clearly_better(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    features, found = tokens(50)
+    values = worth(found)
+    ones, noise = np.ones(50), np.random.default_rng(0).normal(size=50)
+
+    def trees(gain: np.ndarray) -> bool:
+        monkeypatch.setattr(accuracy_model, "_missed", lambda *_: (ones, ones - gain))
+        return AccuracyModel(features, values).shape.trees
+
+    noise -= noise.mean()
+    error = noise.std(ddof=1) / 50**0.5
+    assert not trees(noise + 0.9 * error)
+    assert trees(noise + 1.1 * error)
+
+
 def test_what_each_network_repeats_is_no_reason_to_take_trees() -> None:
     """Values that hang together with nothing, each shown twice: both models foretell nothing."""
     features, _ = tokens(30)
@@ -150,6 +167,7 @@ def test_what_each_network_repeats_is_no_reason_to_take_trees() -> None:
 
     def missed(networks: np.ndarray) -> float:
         kernel = fitted(features[twice], values)
-        return min(_missed(features[twice], values, kernel, networks)) / float(values @ values)
+        both = _missed(features[twice], values, kernel, networks)
+        return min(each.sum() for each in both) / float(values @ values)
 
     assert missed(np.arange(60)) < 0.5 < 0.9 < missed(twice)

@@ -35,8 +35,10 @@ def test_all_proposals_are_within_the_bounds(name: str, workers: int, more: dict
     """Of 12, 4 and 1 networks within: also once all of these were tried."""
     cost = Wanting(**FEW, **more)
     kept = controllers.make(name, space=ToySpace(), cost=cost, seed=3)
-    study, _ = search(lambda: kept, trials=40, workers=workers)
-    assert [cost.violation(ToySpace().architecture(t.params)) for t in study.trials] == [0] * 40
+    trials = 14 if name == "gp" else 40  # it is asked up to fifty times, a tenth of a second each
+    study, _ = search(lambda: kept, trials=trials, workers=workers)
+    violations = [cost.violation(ToySpace().architecture(t.params)) for t in study.trials]
+    assert violations == [0] * trials
 
 
 @every_controller
