@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.units import Facts, Unit
 from nas.data.dataset import Dataset, DataSpec, Split
 from nas.training.recipe import Recipe
+from nas.training.trial_checkpoint import TrialCheckpoint
 from search_spaces.architecture import Architecture
 
 
@@ -116,7 +117,7 @@ def scaled(
     return scale(network, target_macs=macs, image=image, classes=classes).architecture
 
 
-def _tell(epoch: int, loss: float) -> None:
+def _tell(checkpoint: TrialCheckpoint) -> None:
     from nas.cli.output import say
 
-    say(f"  epoch {epoch}: loss {loss:.3f}")
+    say(f"  epoch {checkpoint.epochs}: loss {checkpoint.losses[-1]:.3f}")

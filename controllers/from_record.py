@@ -82,7 +82,8 @@ class FromRecord(BaseSampler):
             history = self._reader.history(study, None, space, cost)
             if not history.lessons:
                 raise ControllerError("no trial with a finite value was told yet")
-            ordered = self.best_first(history)
+            whole = {each.architecture.key for each in history.lessons if each.whole}
+            ordered = sorted(self.best_first(history), key=lambda each: each.key not in whole)
             within = (each for each in ordered if history.violation(each) <= 0)
             return space.parameters(next(within, ordered[0]))
 

@@ -1,7 +1,6 @@
 """What a proposal may know: the architectures that were told, are under way, or were ever tried."""
 
 import hashlib
-import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from optuna.distributions import BaseDistribution
 from optuna.study import Study, StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
+from controllers.early_stopped import is_whole, taught
 from controllers.protocols import violation
 from controllers.record import ASKED_AFTER, FIXED, REPEATS, TOLD, known
 
@@ -25,12 +25,14 @@ class Lesson:
 
     `values`: one an objective, turned so that higher is better. `asked`: how many lessons had been
     told when it was proposed. `drawn`: a controller chose it, not a user who enqueued it.
+    `whole`: trained to the end; of others the values are an estimate (`controllers.early_stopped`).
     """
 
     architecture: "Keyed"
     values: tuple[float, ...]
     asked: int = 0
     drawn: bool = True
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class History:
     """The record as one trial may know it.
 
     `number`: of the trial that asks. `signs`: 1 for an objective to maximise, -1 for one to
-    minimise. `lessons`: completed with finite values, in the order they were told. `pending`:
+    minimise. `lessons`: those that teach something, in the order they were told. `pending`:
     proposed before this trial and not told yet. `tries`: how often each key was proposed before,
     failed ones too. `digests`: of the first 0, 1, 2... lessons, what tells them from all others.
     `repeats`: whether an architecture that was told may be proposed again, to be trained once more.
@@ -64,7 +66,7 @@ class History:
         return violation(self.cost, architecture)
 
     def failed(self) -> set[str]:
-        """Keys of what was tried and will teach nothing: failed, pruned, infinite."""
+        """Keys of what was tried and will teach nothing: failed, never trained, infinite."""
         awaited = {architecture.key for architecture in self.pending}
         return set(self.tries) - awaited - {lesson.architecture.key for lesson in self.lessons}
 
@@ -147,20 +149,20 @@ def fits(params: Mapping[str, Any], decisions: Mapping[str, BaseDistribution]) -
 def _lessons(
     told: list[FrozenTrial], architectures: Mapping[int, "Keyed"], signs: tuple[float, ...]
 ) -> tuple[Lesson, ...]:
-    complete = [trial for trial in told if trial.state == TrialState.COMPLETE]
-    finite = [trial for trial in complete if all(map(math.isfinite, trial.values))]
-    orders = [trial.system_attrs.get(TOLD, 0) for trial in finite]
+    found = taught(told, signs)
+    orders = [trial.system_attrs.get(TOLD, 0) for trial, _ in found]
     return tuple(
         Lesson(
             architectures[trial.number],
-            tuple(sign * value for sign, value in zip(signs, trial.values, strict=True)),
+            values,
             # In a study without the attribute one trial at a time is told and asked.
             bisect_right(orders, trial.system_attrs[ASKED_AFTER])
             if ASKED_AFTER in trial.system_attrs
             else place,
             FIXED not in trial.system_attrs,
+            is_whole(trial),
         )
-        for place, trial in enumerate(finite)
+        for place, (trial, values) in enumerate(found)
     )
 
 
@@ -168,7 +170,7 @@ def _digests(start: str, lessons: tuple[Lesson, ...]) -> tuple[str, ...]:
     seen = hashlib.sha256(start.encode())
     digests = [seen.hexdigest()]
     for each in lessons:
-        fact = f"{each.architecture.key} {each.values} {each.asked} {each.drawn};"
+        fact = f"{each.architecture.key} {each.values} {each.asked} {each.drawn} {each.whole};"
         seen.update(fact.encode())
         digests.append(seen.hexdigest())
     return tuple(digests)

@@ -18,6 +18,17 @@ REPEATS = "nas:repeats"
 TRAININGS = 3
 """Of one architecture, at most."""
 
+RUNGS = "nas:rungs"
+"""System attribute of a trial that was compared with others before its end: [epochs, values] of
+each time, values as they are told. A pruned trial that has it was trained so far; one that has not
+was never trained."""
+
+FAULT = "nas:fault"
+"""System attribute of a failed trial: why, in a word."""
+
+OWN_FAULTS = ("nan", "inf", "oom")
+"""Faults that a network brings about itself, and would again."""
+
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
 
 FIXED = "fixed_params"

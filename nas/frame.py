@@ -38,7 +38,9 @@ COLUMNS = {
     "epochs": "Int64",
     "seconds": "float64",
     "error": "string",
+    "reason": "string",
     "reused_from": "Int64",
+    "continues": "Int64",
     "standard_error": "float64",
     "p95_ms": "float64",
     "worst_ms": "float64",
@@ -61,7 +63,7 @@ def trials(records: Iterable[TrialRecord], objective: Objective) -> "pd.DataFram
     """Make one row per trial, columns `COLUMNS`, under the policy `objective` gives it."""
     rows = []
     for record in records:
-        measured = _measured(record)
+        measured = record.measurement  # also of trials that were stopped early: as far as they got
         rows.append(_row(record, objective.view(measured) if measured else None, objective))
     return _frame(rows, COLUMNS)
 
@@ -173,6 +175,8 @@ def _row(record: TrialRecord, seen: PolicyScore | None, objective: Objective) ->
         "state": record.state,
         "reused_from": record.reused_from,
         "error": record.error,
+        "reason": record.reason,
+        "continues": record.continues,
     }
     if record.architecture is not None:
         row["key"] = record.architecture.key

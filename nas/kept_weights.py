@@ -52,8 +52,12 @@ class KeptWeights:
         kept = {best, *(key for _, key in self._front)}
         return frozenset(each.trial for key in kept for each in self._trainings[key])
 
-    def add(self, trial: int, key: str, measurement: Measurement, weights: bytes | None) -> None:
-        """A finished trial; `weights` None when its file, if it needs one, is there already."""
+    def add(self, trial: int, key: str, measurement: Measurement, weights: bytes | None) -> bool:
+        """A finished trial; `weights` None when its file, if it needs one, is there already.
+
+        Returns whether the front has a point of its network that it had not before.
+        """
+        before = {point for point, of in self._front if of == key}
         new = self._training(trial, measurement)
         others = self._trainings.setdefault(key, [])
         others.append(new)
@@ -65,6 +69,7 @@ class KeptWeights:
         self._front = [points[at] for at in self._undominated([point for point, _ in points])]
         if weights is not None and trial in self.trials:
             atomic.write(self._run.weights_path(trial), weights)
+        return any(of == key and point not in before for point, of in self._front)
 
     def drop_others(self) -> None:
         """Deletes the weights of all other trials."""

@@ -9,7 +9,7 @@ import math
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +22,8 @@ FILE = "live.json"
 SILENCE = 60.0  # seconds without a word after which a driver counts as gone
 _HEARTBEAT = 5.0  # seconds between two words when nothing changes
 _PAUSE = 1.0  # seconds between two words at least
+
+DONE = "all trials have ended"
 
 RunState = Literal["running", "finished", "stopped", "empty"]
 
@@ -41,7 +43,7 @@ class Moment:
 
     host, pid: where the driver runs. written: seconds since the epoch, by the driver's clock.
     workers: trainings at a time. done, total: trials. epochs: of each trial. closed: the driver
-    has ended in order, be it finished, stopped by the user or by a mistake.
+    has ended in order, be it finished, stopped by the user or by a mistake. why: it has.
     """
 
     host: str
@@ -54,6 +56,7 @@ class Moment:
     epochs: NonNegativeInt
     running: tuple[Underway, ...]
     closed: bool
+    why: str = ""
 
     def alive(self, now: float, host: str, process_exists: Callable[[int], bool]) -> bool:
         """Whether the driver still drives, at `now` (seconds since the epoch), seen from `host`.
@@ -99,6 +102,7 @@ class Writer:
         epochs: int,
         running: tuple[Underway, ...],
         closed: bool = False,
+        why: str = "",
     ) -> None:
         """Writes this if it is due; an OSError is nobody's concern."""
         moment = Moment(
@@ -112,6 +116,7 @@ class Writer:
             epochs,
             running,
             closed,
+            why,
         )
         said = repr(replace(moment, written=0.0, seconds_left=None))  # both change all the time
         self._behind = said != self._said
@@ -154,11 +159,10 @@ def driven(moment: Moment | None, now: float) -> bool:
     return moment is not None and moment.alive(now, socket.gethostname(), exists)
 
 
-def run_state(alive: bool, trials: Mapping[str, int], asked: int) -> RunState:
-    """What a run is doing: `trials` counts them by state, `asked` is how many are wanted."""
+def run_state(alive: bool, trials: int, ended: int, asked: int) -> RunState:
+    """What a run is doing: of its `trials` so many that count have `ended`, `asked` are wanted."""
     if alive:
         return "running"
-    if not any(trials.values()):
+    if trials == 0:
         return "empty"
-    ended = sum(trials.values()) - trials.get("running", 0) - trials.get("pruned", 0)
     return "finished" if ended >= asked else "stopped"

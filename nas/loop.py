@@ -1,4 +1,4 @@
-"""The search loop: ask, price, train, tell, until enough trials have ended.
+"""The search loop: ask, price, train, compare, tell, until enough trials have ended.
 
 Nothing here is decided by time but the order in which workers finish: with one worker the same seed
 gives the same sequence, and a search that was killed anywhere goes on as if it had not been.
@@ -7,57 +7,39 @@ gives the same sequence, and a search that was killed anywhere goes on as if it 
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import optuna
-from optuna.trial import TrialState
 
 from latency.bench import DeviceLost
-from latency.source import LatencyEstimate, LatencySource
-from nas import live, records
+from latency.source import LatencySource
+from nas import faults, live, records
 from nas.bounds import Bounds
-from nas.data.dataset import DataSpec
 from nas.errors import UserError
-from nas.executors.protocol import Done, Executor, reason
+from nas.executors.protocol import Done, Executor, Report
+from nas.faults import Fault
 from nas.interruption import Interruption, Stopped
+from nas.kept_checkpoints import KeptCheckpoints
 from nas.kept_weights import KeptWeights
+from nas.known_networks import KnownNetworks, Refused
+from nas.known_networks import Stopped as StoppedEarly
 from nas.measurement import Measurement
-from nas.progress import Progress, Status
-from nas.proposals import Proposal, begin, derived_seed, propose, proposed
-from nas.repetitions import middle, quality
+from nas.patience import Patience
+from nas.progress import Progress
+from nas.proposals import Proposal, begin, propose, proposed
+from nas.recall import Memory, Pending, recall
 from nas.run import Run
-from nas.store import Store
-from nas.training.recipe import Recipe
-from nas.training.trial import TrialJob, TrialOutcome
-from search_spaces.blocks import BlockGraph
-from search_spaces.operators import costs
+from nas.rungs import Ladder
+from nas.speaker import Speaker
+from nas.store import Rung, Store, is_counted
+from nas.training.trial import TrialOutcome
+from nas.underway import Pricer, Task, Underway
 
 HOPELESS = 5  # so many failures and no success: something is wrong with all of them
 WASTED = 20  # so many proposals for each trial asked for, and the controller finds none to train
 _POLL = 0.5  # seconds between looks at the workers
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What every trial of a search shares."""
-
-    data: DataSpec
-    recipe: Recipe
-    image: tuple[int, int, int]
-    classes: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Priced:
-    """A trial under way, with what is known before it is trained."""
-
-    proposal: Proposal
-    latency: tuple[LatencyEstimate, ...]
-    exit_macs: tuple[int, ...]
-    parameters: int
-    seed: int
 
 
 class Loop:
@@ -77,103 +59,111 @@ class Loop:
     ) -> None:
         """clock: seconds, monotonic. now: seconds since the epoch."""
         self._run, self._task, self._store, self._sampler = run, task, store, sampler
-        self._source, self._interruption = source, interruption
-        self._progress, self._clock = progress, clock
-        self._space, self._objective, self._reward = run.space(), run.objective(), run.reward()
-        self._starts = run.starting_points()
-        self._weights = KeptWeights(run)
-        self._trained: dict[str, list[tuple[int, Measurement]]] = {}  # by key, with their trials
-        self._rewards: dict[str, float] = {}  # by key, of the training that stands for the network
+        self._interruption, self._space = interruption, run.space()
+        self._objective, self._starts = run.objective(), run.starting_points()
         self._bounds = Bounds.of(run.settings)
-        # By key: why it was not trained, and by which part it is beyond each bound.
-        self._refused: dict[str, tuple[str, Mapping[str, float]]] = {}
-        self._running: dict[int, _Priced] = {}
+        self._rungs = run.settings.rungs(task.recipe.epochs)
+        self._pricer = Pricer(self._space, task, source, run.settings.seed)
+        self._checkpoints = KeptCheckpoints(run.path)
+        self._memory = memory = Memory(
+            KnownNetworks(self._objective, run.reward()),
+            Ladder(self._rungs, [1 if d == "maximize" else -1 for d in self._objective.directions]),
+            KeptWeights(run),
+            Patience(run.settings.patience),
+        )
+        recall(run, store, memory)
+        self._known, self._weights = memory.known, memory.weights
+        self._pending = deque(memory.pending)
+        self._ready: deque[Underway] = deque()  # to be given out: they have begun before
+        self._running: dict[int, Underway] = {}
         self._waiting: dict[int, list[Proposal]] = {}  # duplicates of a trial under way
-        self._backlog: deque[Proposal] = deque()
-        self._losses: dict[int, tuple[float, ...]] = {}  # of each epoch of a trial under way
-        self._live, self._workers = live.Writer(run.path, clock, now), 0
-        self._failed = self._reused = 0
-        self._recall()
-        self._start, self._done_before = 0.0, store.told - store.pruned
+        self._say = Speaker(run, store, memory, progress, task.recipe.epochs, clock, now)
 
-    def go(self, executor: Executor) -> None:
-        """Runs until all trials have ended, time is up or the user asks to stop.
+    def go(self, executor: Executor) -> str:
+        """Runs until all trials have ended, time is up or the user asks to stop; says which.
 
         Raises UserError when the first trials all fail.
         """
-        self._start, self._workers = self._clock(), executor.capacity
-        self._say_live()
+        self._say.begin(executor.capacity)
+        self._say.tell(self._running)
+        why = "an error"
         try:
             self._turn(executor)
+            why = self._why()
         finally:
-            self._say_live(closed=True)
+            self._say.tell(self._running, why)
+        return why
 
     def _turn(self, executor: Executor) -> None:
         while not self._interruption.requested:
             try:
-                self._fill(executor)  # which may measure, for long
-                if not self._running:
+                more = self._fill(executor)  # which may measure, for long
+                if not more and not self._running:
                     return
-                self._say_live()  # not before: workers that are free for a moment are no news
+                # Not before: workers that are free for a moment are no news.
+                self._say.tell(self._running)
                 ended = executor.completed(_POLL)
             except Stopped:
                 return
             for done in ended:
                 self._conclude(done)
-            self._show()
+            self._say.show(self._running)
 
-    def on_epoch(self, trial: int, losses: tuple[float, ...]) -> None:
-        """Told by the executor how far a trial is: the loss of each epoch so far."""
-        self._losses[trial] = losses
-        self._show()
-        self._say_live()
+    def _why(self) -> str:
+        settings = self._run.settings
+        if self._interruption.requested:
+            return "stopped by the user"
+        if self._store.ended >= settings.trials:
+            return live.DONE
+        if self._memory.patience.is_over:
+            return f"no progress in {self._memory.patience.waited} trials in a row (patience)"
+        if self._is_late():
+            return f"the time is up (max time {settings.max_time:g} s)"
+        return "the controller finds nothing more to train"
+
+    def on_report(self, report: Report) -> None:
+        """Told by the executor how far a trial is; others than those under way are not heard."""
+        underway = self._running.get(report.number)
+        if underway is None:
+            return
+        if report.left is not None:
+            self._checkpoints.keep(underway.first, report.left, len(report.losses))
+        self._say.losses(report.number, report.losses)
+        self._say.show(self._running)
+        self._say.tell(self._running)
 
     def beat(self) -> None:
         """Called wherever this process itself works for long, so that it is not silent."""
-        if self._live.due:
-            self._say_live()
+        if self._say.is_due:
+            self._say.tell(self._running)
 
-    def _recall(self) -> None:
-        """Takes up what the store holds: finished trials count, running ones are run again."""
-        for trial in self._store.trials:
-            record = records.record(self._run, self._space, trial)
-            assert record.architecture is not None
-            if trial.state == TrialState.RUNNING:
-                self._backlog.append(proposed(trial, record.architecture))
-            elif record.reused_from is not None:
-                self._reused += 1
-            elif record.measurement is not None:
-                key = record.architecture.key
-                self._weights.add(record.trial, key, record.measurement, None)
-                self._remember(record.trial, key, record.measurement)
-            elif trial.state == TrialState.FAIL:
-                self._failed += 1
-            elif trial.state == TrialState.PRUNED:
-                self._refused[record.architecture.key] = (record.error or "", trial.constraints)
-        self._weights.drop_others()
-
-    def _remember(self, number: int, key: str, measurement: Measurement) -> None:
-        self._trained.setdefault(key, []).append((number, measurement))
-        seen = self._objective.view(self._known(key)[1])
-        self._rewards[key] = self._reward(seen.accuracy, seen.latency_ms)
-
-    def _known(self, key: str) -> tuple[int, Measurement]:
-        """The training that stands for a network, and its trial."""
-        return middle(self._trained[key], lambda each: (quality(each[1]), each[0]))
-
-    def _fill(self, executor: Executor) -> None:
-        """Gives every free worker a trial."""
-        while len(self._running) < executor.capacity and not self._interruption.requested:
-            if not self._backlog and not self._may_ask(executor.capacity):
-                return
-            self._admit(self._next(), executor)
-            self._show()
+    def _fill(self, executor: Executor) -> bool:
+        """Gives every free worker a trial; whether there would be more to do."""
+        while not self._interruption.requested:
+            if not self._has_room(executor):
+                return True
+            if self._ready:
+                self._give(self._ready.popleft(), executor)
+            elif self._pending:
+                self._go_on(self._pending.popleft(), executor)
+            elif (promoted := self._promoted()) is not None:
+                self._give(promoted, executor)
+            elif self._may_ask(executor.capacity):
+                self._admit(self._next(), executor)
+            else:
+                return False
+            self._say.show(self._running)
             self.beat()
+        return False
+
+    def _has_room(self, executor: Executor) -> bool:
+        if len(self._running) >= executor.capacity:
+            return False
+        alone = any(each.alone for each in [*self._running.values(), *list(self._ready)[:1]])
+        return not (alone and self._running)
 
     def _next(self) -> Proposal:
-        """A trial under way before, else the next network to begin with, else a proposal."""
-        if self._backlog:
-            return self._backlog.popleft()
+        """The next network to begin with, else a proposal."""
         if (started := self._store.started) < len(self._starts):
             return begin(self._store, self._starts[started], self._space)
         return propose(self._store, self._sampler, self._space)
@@ -182,129 +172,206 @@ class Loop:
         settings = self._run.settings
         # A controller that repeats itself must not fill the study while its first answer is due.
         crowded = sum(len(proposals) for proposals in self._waiting.values()) >= capacity
-        over = settings.max_time is not None and self._elapsed() >= settings.max_time
-        asked, pruned = len(self._store.trials), self._store.pruned
-        enough = asked - pruned >= settings.trials or asked >= WASTED * settings.trials
-        return not crowded and not over and not enough
+        asked = self._store.asked
+        enough = asked >= settings.trials or len(self._store.trials) >= WASTED * settings.trials
+        return not (crowded or enough or self._is_late() or self._memory.patience.is_over)
 
-    def _admit(self, proposal: Proposal, executor: Executor) -> None:
+    def _is_late(self) -> bool:
+        settings = self._run.settings
+        return settings.max_time is not None and self._say.elapsed >= settings.max_time
+
+    def _promoted(self) -> Underway | None:
+        """A training that was stopped and is among the best of its rung by now."""
+        found = self._memory.ladder.next()
+        if found is None or self._is_late() or self._memory.patience.is_over:
+            return None
+        first, epochs = found
+        stopped = next(each for each in self._known.stopped.values() if each.first == first)
+        trial = self._store.promote(self._store.trials[stopped.trial])
+        recorded = records.recorded_architecture(self._space, trial.user_attrs)
+        architecture = self._space.architecture(trial.params) if recorded is None else recorded
+        self._memory.ladder.promote(first, epochs)
+        del self._known.stopped[architecture.key]
+        proposal = proposed(trial, architecture)
+        return self._pricer.continued(proposal, stopped, self._rungs.after(epochs))
+
+    def _go_on(self, pending: Pending, executor: Executor) -> None:
+        """A trial that was under way when the driver before this one ended."""
+        if pending.stopped is None:
+            self._admit(pending.proposal, executor, pending.rungs)
+            return
+        until = self._rungs.after(pending.rungs[-1][0])
+        underway = self._pricer.continued(pending.proposal, pending.stopped, until)
+        self._give(replace(underway, rungs=pending.rungs), executor)
+
+    def _admit(self, proposal: Proposal, executor: Executor, rungs: tuple[Rung, ...] = ()) -> None:
         """Trains a new architecture; a known one is told what is known of it, now or soon.
 
-        Or one that the controller wants trained again.
+        Or one that the controller wants trained again. rungs: it is beyond.
         """
         key = proposal.architecture.key
-        if key in self._trained and not proposal.again:
-            self._reuse(proposal)
+        if not proposal.again and self._is_known(proposal):
             return
-        if key in self._refused and not proposal.wanted:
-            self._prune(proposal, *self._refused[key])
-            return
-        for number, priced in self._running.items():
-            if priced.proposal.architecture.key == key:
+        for number, underway in self._running.items():
+            if underway.key == key:
                 self._waiting.setdefault(number, []).append(proposal)
                 return
+        until = self._rungs.after(rungs[-1][0] if rungs else 0)
         try:
-            priced = self._price(proposal)
+            underway = self._pricer.new(proposal, self._whole(proposal) or until)
         except DeviceLost:
             raise  # nothing is wrong with the network: it is tried again when the run goes on
         except (ValueError, RuntimeError, MemoryError) as error:  # it cannot be built or timed
-            self._fail(proposal, reason(error))
+            self._fail(proposal, Fault("invalid", faults.one_line(error)))
             return
-        if self._is_refused(priced):
-            return
-        self._running[proposal.number] = priced
-        executor.submit(self._job(priced))
+        if not self._is_refused(underway):
+            self._give(replace(underway, rungs=rungs), executor)
 
-    def _is_refused(self, priced: _Priced) -> bool:
-        """Tells the controller at once of a network beyond the bounds; nobody trains it."""
-        needs = priced.latency[-1].latency_ms, priced.parameters, priced.exit_macs[-1]
-        beyond = self._bounds.beyond(*needs)
-        if not beyond or priced.proposal.wanted:
+    def _is_known(self, proposal: Proposal) -> bool:
+        """Tells the controller at once what is known of a network; whether anything is."""
+        key = proposal.architecture.key
+        if self._known.is_trained(key):
+            self._reuse(proposal)
+        elif (stopped := self._known.stopped.get(key)) is not None and not proposal.wanted:
+            self._repeat(proposal, stopped)
+        elif (refused := self._known.refused.get(key)) is not None and not proposal.wanted:
+            self._decline(proposal, refused)
+        else:
             return False
-        self._prune(priced.proposal, f"not trained: {beyond}", self._bounds.excesses(*needs))
         return True
 
-    def _prune(self, proposal: Proposal, reason: str, excesses: Mapping[str, float]) -> None:
-        self._refused[proposal.architecture.key] = (reason, excesses)
-        facts = records.facts(proposal.architecture, error=reason)
-        self._store.prune(proposal.number, facts, excesses)
+    def _whole(self, proposal: Proposal) -> int | None:
+        """All epochs, for what is not compared on the way: wanted by a user, or trained again."""
+        return self._rungs.last if proposal.wanted or proposal.again else None
 
-    def _price(self, proposal: Proposal) -> _Priced:
-        """What the architecture costs, known before training."""
-        graph: BlockGraph = self._space.blocks(
-            proposal.architecture, self._task.image, self._task.classes
-        )
-        seed = derived_seed(self._run.settings.seed, "trial", proposal.number)
-        cost = costs(graph)
-        return _Priced(
-            proposal,
-            tuple(self._source.estimate(graph, seed)),
-            tuple(cost.lazy_macs),
-            cost.parameters,
-            seed,
-        )
+    def _is_refused(self, underway: Underway) -> bool:
+        """Tells the controller at once of a network beyond the bounds; nobody trains it."""
+        needs = underway.cost.needs
+        beyond = self._bounds.beyond(*needs)
+        if not beyond or underway.proposal.wanted:
+            return False
+        refused = Refused(f"not trained: {beyond}", self._bounds.excesses(*needs))
+        self._decline(underway.proposal, refused)
+        return True
 
-    def _job(self, priced: _Priced) -> TrialJob:
-        architecture = priced.proposal.architecture
-        return TrialJob(
-            space=architecture.space,
-            version=architecture.version,
-            architecture=architecture.to_json(),
-            data=self._task.data,
-            recipe=self._task.recipe,
-            seed=priced.seed,
-            number=priced.proposal.number,
-            checkpoint=self._run.settings.checkpoint,
-        )
+    def _decline(self, proposal: Proposal, refused: Refused) -> None:
+        self._known.refused[proposal.architecture.key] = refused
+        facts = records.facts(proposal.architecture, error=refused.why)
+        self._store.prune(proposal.number, facts, refused.excesses)
+
+    def _give(self, underway: Underway, executor: Executor) -> None:
+        """Lets a worker train, from where an attempt before was left."""
+        job = underway.job(self._task, self._run.settings.checkpoint)
+        self._running[underway.number] = underway
+        executor.submit(job, self._checkpoints.find(underway.first, job))
 
     def _conclude(self, done: Done) -> None:
-        priced = self._running.pop(done.number)
-        self._losses.pop(done.number, None)
+        underway = self._running.pop(done.number)
         if done.outcome is None:
-            self._fail(priced.proposal, done.error or "no reason given")
+            ended = self._hear(underway, done.fault or Fault("exception", "no reason given"))
+        elif done.outcome.epochs < self._rungs.last:
+            ended = self._compare(underway, done.outcome)
         else:
-            self._complete(priced, done.outcome)
-        for duplicate in self._waiting.pop(done.number, []):
-            if duplicate.architecture.key in self._trained and not duplicate.again:
-                self._reuse(duplicate)
-            else:
-                self._backlog.append(duplicate)
-
-    def _complete(self, priced: _Priced, outcome: TrialOutcome) -> None:
-        proposal = priced.proposal
-        try:
-            measurement = Measurement(
-                exit_latency_ms=tuple(each.latency_ms for each in priced.latency),
-                exit_low_ms=tuple(each.low_ms for each in priced.latency),
-                exit_high_ms=tuple(each.high_ms for each in priced.latency),
-                how=priced.latency[-1].how,
-                exit_macs=priced.exit_macs,
-                parameters=priced.parameters,
-                held_out=outcome.held_out,
-                seconds=outcome.seconds,
-                epochs=outcome.epochs,
-                seed=priced.seed,
-            )
-        except ValueError as error:  # a latency that is zero or no number
-            self._fail(proposal, reason(error))
+            ended = self._complete(underway, done.outcome)
+        if not ended:
             return
+        self._say.ended(done.number)
+        for duplicate in self._waiting.pop(done.number, []):
+            if duplicate.again or not self._is_known(duplicate):
+                self._pending.append(Pending(duplicate))
+
+    def _hear(self, underway: Underway, fault: Fault) -> bool:
+        """An attempt failed: there is another one, or the trial has failed and this is True."""
+        faults_so_far = (*underway.faults, fault)
+        attempts = sum(each.reason == fault.reason for each in faults_so_far)
+        if attempts < faults.ATTEMPTS.get(fault.reason, 1):
+            self._say.say(f"trial {underway.number} is tried again: {fault.said}")
+            self._ready.append(replace(underway, faults=faults_so_far))
+            return False
+        tried = f" (attempt {len(faults_so_far)})" if underway.faults else ""
+        self._fail(underway.proposal, replace(fault, said=f"{fault.said}{tried}"))
+        self._checkpoints.drop(underway.first)
+        return True
+
+    def _compare(self, underway: Underway, outcome: TrialOutcome) -> bool:
+        """A training came to a rung: it goes on, or it is stopped for now and this is True."""
+        judged = self._judged(underway, outcome)
+        if judged is None:
+            return True
+        measurement, values = judged
+        ladder, first = self._memory.ladder, underway.first
+        goes_on = ladder.may_go_on(first, outcome.epochs, values)
+        ladder.add(first, outcome.epochs, values, goes_on)
+        if outcome.left is not None:
+            self._checkpoints.keep(first, outcome.left, outcome.epochs)
+        rungs = (*underway.rungs, (outcome.epochs, values))
+        self._store.compare(underway.number, rungs)
+        if goes_on:
+            until = self._rungs.after(outcome.epochs)
+            self._ready.appendleft(replace(underway, until=until, rungs=rungs))
+            return False
+        outcome.held_out.save(self._run.facts_path(underway.number))
+        stopped = StoppedEarly(underway.number, first, measurement, underway.latency, rungs)
+        self._known.stopped[underway.key] = stopped
+        self._prune(underway.proposal, stopped, losses=outcome.losses)
+        self._count(underway.proposal, False)
+        return True
+
+    def _complete(self, underway: Underway, outcome: TrialOutcome) -> bool:
+        judged = self._judged(underway, outcome)
+        if judged is None:
+            return True
+        measurement, values = judged
+        number, key = underway.number, underway.key
+        outcome.held_out.save(self._run.facts_path(number))
+        entered = self._weights.add(number, key, measurement, outcome.weights)
+        latency = [dict(each) for each in underway.latency]
+        self._tell(underway.proposal, measurement, values, latency=latency, losses=outcome.losses)
+        better = self._known.train(key, number, measurement)
+        self._count(underway.proposal, better or entered)
+        self._weights.drop_others()
+        self._checkpoints.drop(underway.first)
+        return True
+
+    def _judged(
+        self, underway: Underway, outcome: TrialOutcome
+    ) -> tuple[Measurement, tuple[float, ...]] | None:
+        """What a training found out, and its worth; None where that is no number."""
+        try:
+            measurement = underway.measurement(outcome)
+        except ValueError as error:  # a latency that is zero or no number
+            self._fail(underway.proposal, Fault("invalid", faults.one_line(error)))
+            return None
         values = self._objective.values(measurement)
         if not all(math.isfinite(value) for value in values):
-            self._fail(proposal, f"objective values {values} are not all finite")
-            return
-        outcome.held_out.save(self._run.facts_path(proposal.number))
-        key = proposal.architecture.key
-        self._weights.add(proposal.number, key, measurement, outcome.weights)
-        latency = [asdict(each) for each in priced.latency]
-        self._tell(proposal, measurement, values, latency=latency, losses=outcome.losses)
-        self._remember(proposal.number, key, measurement)
-        self._weights.drop_others()
+            said = f"objective values {values} are not all finite"
+            self._fail(underway.proposal, Fault("invalid", said))
+            return None
+        return measurement, values
 
     def _reuse(self, proposal: Proposal) -> None:
-        original, measurement = self._known(proposal.architecture.key)
-        self._reused += 1
+        original, measurement = self._known.stands(proposal.architecture.key)
         values = self._objective.values(measurement)
         self._tell(proposal, measurement, values, reused_from=original)
+        self._memory.reused += 1
+        self._count(proposal, False)
+
+    def _repeat(self, proposal: Proposal, stopped: StoppedEarly) -> None:
+        """A network that was stopped before: it is as good as it was then."""
+        self._store.compare(proposal.number, stopped.rungs)
+        self._prune(proposal, stopped, reused_from=stopped.trial)
+        self._memory.reused += 1
+        self._count(proposal, False)
+
+    def _prune(self, proposal: Proposal, stopped: StoppedEarly, **more: Any) -> None:
+        facts = records.facts(
+            proposal.architecture,
+            measurement=stopped.measurement,
+            latency=[dict(each) for each in stopped.latency],
+            error=f"stopped after epoch {stopped.measurement.epochs} of {self._rungs.last}",
+            **more,
+        )
+        self._store.prune(proposal.number, facts, self._bounds.excesses(*stopped.measurement.needs))
 
     def _tell(
         self,
@@ -314,59 +381,20 @@ class Loop:
         **more: Any,
     ) -> None:
         facts = records.facts(proposal.architecture, measurement=measurement, **more)
-        excesses = self._bounds.excesses(
-            measurement.exit_latency_ms[-1], measurement.parameters, measurement.exit_macs[-1]
-        )
+        excesses = self._bounds.excesses(*measurement.needs)
         self._store.complete(proposal.number, facts, values, excesses)
 
-    def _fail(self, proposal: Proposal, error: str) -> None:
-        self._failed += 1
-        self._store.fail(proposal.number, records.facts(proposal.architecture, error=error))
-        self._progress.say(f"trial {proposal.number} failed: {error}")
-        if self._failed >= HOPELESS and not self._trained:
-            raise UserError(f"stopped: the first {self._failed} trials all failed, last: {error}")
+    def _fail(self, proposal: Proposal, fault: Fault) -> None:
+        self._memory.failed += 1
+        facts = records.facts(proposal.architecture, error=fault.said, reason=fault.reason)
+        self._store.fail(proposal.number, facts, fault.reason)
+        self._count(proposal, False)
+        self._say.say(f"trial {proposal.number} failed: {fault.said}")
+        if self._memory.failed >= HOPELESS and self._known.nothing_yet:
+            failed = self._memory.failed
+            raise UserError(f"stopped: the first {failed} trials all failed, last: {fault.said}")
 
-    def _elapsed(self) -> float:
-        return self._clock() - self._start
-
-    def _show(self) -> None:
-        self._progress.show(
-            Status(
-                done=self._store.told - self._store.pruned,
-                total=self._run.settings.trials,
-                failed=self._failed,
-                reused=self._reused,
-                pruned=self._store.pruned,
-                best_reward=max(self._rewards.values(), default=None),
-                running=tuple((n, len(self._losses.get(n, ()))) for n in sorted(self._running)),
-                epochs=self._task.recipe.epochs,
-                seconds_left=self._left(),
-            )
-        )
-
-    def _say_live(self, closed: bool = False) -> None:
-        """For who watches from elsewhere; a driver that has ended trains nothing."""
-        running = () if closed else tuple(sorted(self._running.items()))
-        self._live.say(
-            workers=self._workers,
-            done=self._store.told - self._store.pruned,
-            total=self._run.settings.trials,
-            seconds_left=self._left(),
-            epochs=self._task.recipe.epochs,
-            running=tuple(
-                live.Underway(n, priced.proposal.architecture.key, self._losses.get(n, ()))
-                for n, priced in running
-            ),
-            closed=closed,
-        )
-
-    def _left(self) -> float | None:
-        """Seconds to go, if the trials to come are like those of this session."""
-        ended, settings = self._store.told - self._store.pruned, self._run.settings
-        done = ended - self._done_before
-        if done == 0:
-            return None
-        left = self._elapsed() / done * max(0, settings.trials - ended)
-        if settings.max_time is None:
-            return left
-        return min(left, max(0.0, settings.max_time - self._elapsed()))
+    def _count(self, proposal: Proposal, progress: bool) -> None:
+        """For patience: a training that was taken up is no further trial."""
+        if progress or is_counted(self._store.trials[proposal.number]):
+            self._memory.patience.told(progress)

@@ -17,6 +17,7 @@ class Status:
     failed: int
     reused: int
     pruned: int
+    stopped: int
     best_reward: float | None
     running: tuple[tuple[int, int], ...]
     epochs: int
@@ -35,7 +36,12 @@ class Status:
         return " · ".join(parts)
 
     def _counts(self) -> tuple[tuple[int, str], ...]:
-        return (self.reused, "reused"), (self.pruned, "beyond a limit"), (self.failed, "failed")
+        return (
+            (self.reused, "reused"),
+            (self.pruned, "beyond a limit"),
+            (self.stopped, "stopped early"),
+            (self.failed, "failed"),
+        )
 
 
 class Moment(Protocol):

@@ -51,19 +51,22 @@ def of(
 ) -> TrialRecord:
     """The record of a trial with these user attributes; raises what `record` does."""
     facts = attributes.get(store.FACTS, {})
-    complete = state == TrialState.COMPLETE
+    # What was stopped early was measured as far as it got.
+    ended = state in (TrialState.COMPLETE, TrialState.PRUNED) and facts.get("measurement")
     return TrialRecord(
         trial=number,
         state=STATES[state],
         architecture=architecture,
-        measurement=measured(run, number, facts) if complete else None,
+        measurement=measured(run, number, facts) if ended else None,
         reused_from=facts.get("reused_from"),
         error=facts.get("error"),
+        reason=facts.get("reason"),
+        continues=attributes.get(store.CONTINUES, {}).get("trial"),
     )
 
 
 def measured(run: "Run", number: int, facts: Mapping[str, Any]) -> Measurement:
-    """What a complete trial found out. Raises UserError if a part is missing or damaged."""
+    """What a trial found out. Raises UserError if a part is missing or damaged."""
     reused_from = facts.get("reused_from")
     held_out = HeldOut.load(run.facts_path(number if reused_from is None else reused_from))
     try:
@@ -102,8 +105,12 @@ def facts(
     losses: Sequence[float] = (),
     reused_from: int | None = None,
     error: str | None = None,
+    reason: str | None = None,
 ) -> dict[str, Any]:
-    """What a finished trial's row says, ready for JSON. losses: of each epoch."""
+    """What a finished trial's row says, ready for JSON.
+
+    losses: of each epoch. reason: in a word, of `nas.faults`.
+    """
     return {
         "architecture": architecture.to_json(),
         "key": architecture.key,
@@ -112,6 +119,7 @@ def facts(
         "losses": [_figure(loss) for loss in losses] or None,
         "reused_from": reused_from,
         "error": error,
+        "reason": reason,
     }
 
 

@@ -100,9 +100,10 @@ def status(run: Run) -> dict[str, Any]:
     found, reward, front = _best(records, objective), objective.reward, front_latency.read(run.path)
     row = None if found is None else frame.rows(frame.trials([found], objective))[0]
     alive = live.driven(live.read(run.path), time.time())
+    ended = sum(known.is_counted and known.state != "running" for known in records)
     return {
         "run": run.name,
-        "state": live.run_state(alive, states, run.settings.trials),
+        "state": live.run_state(alive, len(records), ended, run.settings.trials),
         "space": run.settings.space,
         "controller": run.settings.controller,
         "objective": str(objective),
@@ -111,6 +112,9 @@ def status(run: Run) -> dict[str, Any]:
         "alpha": reward and reward.alpha,
         "beta": reward and reward.beta,
         "trials": {state: states[state] for state in STATES},
+        "stopped_early": sum(
+            known.state == "pruned" and not known.is_declined for known in records
+        ),
         "reused": sum(known.reused_from is not None for known in records),
         "trained_again": repeated(records),
         "best": row,

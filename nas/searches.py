@@ -24,10 +24,11 @@ from nas.settings import SearchSettings
 
 if TYPE_CHECKING:
     from latency.source import LatencySource
-    from nas.executors.protocol import Executor
+    from nas.executors.protocol import Executor, Report
     from nas.executors.ray_session import Session
-    from nas.loop import Loop, Task
+    from nas.loop import Loop
     from nas.store import Store
+    from nas.underway import Task
     from search_spaces.space import SearchSpace
 
 
@@ -86,9 +87,9 @@ class _Reports:
     def __init__(self) -> None:
         self.listener: Loop | None = None
 
-    def epoch(self, trial: int, losses: tuple[float, ...]) -> None:
+    def trial(self, report: "Report") -> None:
         if self.listener is not None:
-            self.listener.on_epoch(trial, losses)
+            self.listener.on_report(report)
 
     def beat(self) -> None:
         if self.listener is not None:
@@ -115,6 +116,7 @@ def _begun(
         runs.refuse_existing(settings.out, settings.name)
     source = _source(settings, interruption, stack)
     task = _task(settings, progress)
+    settings.rungs(task.recipe.epochs)  # raises for rungs beyond the last epoch
     starts = starting.buildable(starts, space, task.image, task.classes, progress.say)
     session = stack.enter_context(opening.session(settings, interruption))
     shape = search_model.Shape(space, task.image, task.classes)
@@ -162,7 +164,7 @@ def _workplace(
 ) -> _Workplace:
     reports = _Reports()
     executor = opening.executor(
-        settings, session, task.data, interruption, reports.epoch, reports.beat
+        settings, session, task.data, interruption, reports.trial, reports.beat
     )
     return _Workplace(task, source, stack.enter_context(executor), reports)
 
@@ -223,7 +225,7 @@ def _refuse_other_version(space: "SearchSpace", settings: SearchSettings, what: 
 
 def _refuse_fewer(store: "Store", before: int, total: int) -> None:
     """Raises UserError for a smaller number of trials than there are."""
-    there = len(store.trials) - store.pruned
+    there = store.asked
     if total < min(before, there):
         raise UserError(f"trials {total}: the run has {there} already; give more, or +N for N more")
 
@@ -244,8 +246,8 @@ def _total(run: Run, trials: int | str | None) -> int:
 
 def _task(settings: SearchSettings, progress: Progress) -> "Task":
     """The data, read once here so that what is wrong with them shows before any trial."""
-    from nas.loop import Task
     from nas.training.trial import cached
+    from nas.underway import Task
 
     spec = settings.data_spec()
     dataset = cached(spec)

@@ -23,6 +23,7 @@ from nas.rewards import SOFT_W, Risk
 
 if TYPE_CHECKING:
     from nas.data.dataset import DataSpec
+    from nas.rungs import Rungs
     from nas.training.recipe import Recipe
 
 SCHEMA_VERSION: Final = 1
@@ -75,6 +76,11 @@ class SearchSettings(BaseModel):
     start: str = "none"  # or published, or names and config files joined by commas
     trials: int = Field(24, ge=1)
     max_time: Seconds = None  # no new trial starts after it
+    trial_timeout: Seconds = None  # of one attempt at a trial
+    patience: int | None = Field(None, ge=1)  # trials in a row without progress, then it stops
+    fidelity: Literal["full", "asha"] = "full"
+    grace: int = Field(1, ge=1)  # epochs of the first rung
+    reduction: int = Field(3, ge=2)  # of so many networks one goes on to the next rung
     seed: int = Field(0, ge=0)
 
     data: str = "digits"
@@ -147,6 +153,14 @@ class SearchSettings(BaseModel):
         given = {name: getattr(self, name) for name in RECIPE}
         asked = {name: value for name, value in given.items() if value is not None}
         return dataclasses.replace(short_recipe(image, self.epochs, count), **asked)
+
+    def rungs(self, epochs: int) -> "Rungs":
+        """Where networks are compared on their way to so many epochs. Raises UserError."""
+        from nas.rungs import Rungs
+
+        if self.fidelity == "full":
+            return Rungs.full(epochs)
+        return Rungs.asha(epochs, self.grace, self.reduction)
 
     def to_yaml(self) -> str:
         """The text of `search.yaml`; `load` gives the same settings back."""

@@ -21,7 +21,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.storages import InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from controllers.record import ASKED_AFTER, FIXED, REPEATS, TOLD
+from controllers.record import AGAIN, ASKED_AFTER, FAULT, FIXED, REPEATS, RUNGS, TOLD
 from nas.errors import UserError
 from nas.objective import Direction
 
@@ -30,7 +30,10 @@ if TYPE_CHECKING:
 
 STARTED = "nas:started"  # of a network that the search begins with: itself, beyond its parameters
 CONSTRAINT = "constraints:"  # Optuna's mark of what a trial may not exceed, before its name
+CONTINUES = "nas:continues"  # of a trial that takes up the training of an earlier one
 FACTS = "nas:facts"  # everything known of one finished trial, JSON
+
+Rung = tuple[int, tuple[float, ...]]  # epochs, and what a network was worth after them
 
 _SECRET = re.compile(r"([?&][a-z]*password=)[^&]*")
 _SQLITE = "sqlite:///"
@@ -75,14 +78,24 @@ class Store:
         return sum(trial.state.is_finished() for trial in self.trials)
 
     @property
-    def pruned(self) -> int:
+    def declined(self) -> int:
         """How many trials were not trained."""
-        return sum(trial.state == TrialState.PRUNED for trial in self.trials)
+        return sum(is_declined(trial) for trial in self.trials)
+
+    @property
+    def asked(self) -> int:
+        """How many networks are or were to be trained, each once however often it was taken up."""
+        return sum(map(is_counted, self.trials))
+
+    @property
+    def ended(self) -> int:
+        """How many of these have ended, or were stopped for now."""
+        return sum(is_counted(trial) and trial.state.is_finished() for trial in self.trials)
 
     @property
     def started(self) -> int:
         """How many networks the search began with so far."""
-        return sum(STARTED in trial.user_attrs for trial in self.trials)
+        return sum(STARTED in t.user_attrs and is_counted(t) for t in self.trials)
 
     def ask(
         self,
@@ -119,11 +132,30 @@ class Store:
             user_attrs={STARTED: dict(started)},
             system_attrs={ASKED_AFTER: self.told, FIXED: dict(parameters)},
         )
-        memory_id = self._memory.create_new_trial(self._memory_id, template_trial=template)
-        trial = self._memory.get_trial(memory_id)
-        kept_id = self._kept.create_new_trial(self._study_id, template_trial=trial)
-        assert kept_id == self._kept_id(trial.number), "numbers in memory and database differ"
-        return trial
+        return self._begun(template)
+
+    def promote(self, earlier: FrozenTrial) -> FrozenTrial:
+        """A trial that takes up one that was stopped, already written as running."""
+        kept = {k: v for k, v in earlier.system_attrs.items() if k in (RUNGS, AGAIN)}
+        began = {k: v for k, v in earlier.user_attrs.items() if k == STARTED}
+        template = optuna.trial.create_trial(
+            state=TrialState.RUNNING,
+            params=earlier.params,
+            distributions=earlier.distributions,
+            user_attrs={**began, CONTINUES: {"trial": earlier.number}},
+            system_attrs={**kept, ASKED_AFTER: self.told, FIXED: earlier.params},
+        )
+        return self._begun(template)
+
+    def compare(self, number: int, rungs: Sequence[Rung]) -> None:
+        """Keeps what a trial under way was worth at the rungs it came to."""
+        steps: Any = [[epochs, list(values)] for epochs, values in rungs]
+        pairs = ((self._kept, self._kept_id(number)), (self._memory, self._trial_id(number)))
+        for storage, trial_id in pairs:
+            storage.set_trial_system_attr(trial_id, RUNGS, steps)
+            if len(self.study.directions) == 1:  # Optuna's samplers and plots know these
+                epochs, values = rungs[-1]
+                storage.set_trial_intermediate_value(trial_id, epochs, values[0])
 
     def complete(
         self,
@@ -141,12 +173,12 @@ class Store:
     def prune(
         self, number: int, facts: Mapping[str, Any], constraints: Mapping[str, float]
     ) -> None:
-        """Tells that a trial was not trained, for what was known of it before."""
+        """Tells that a trial was not trained, or not to the end."""
         self._finish(number, facts, TrialState.PRUNED, None, constraints)
 
-    def fail(self, number: int, facts: Mapping[str, Any]) -> None:
-        """Tells that a trial has no values."""
-        self._finish(number, facts, TrialState.FAIL, None, {})
+    def fail(self, number: int, facts: Mapping[str, Any], reason: str) -> None:
+        """Tells that a trial has no values, and why, in a word."""
+        self._finish(number, facts, TrialState.FAIL, None, {}, {FAULT: reason})
 
     def _finish(
         self,
@@ -155,9 +187,13 @@ class Store:
         state: TrialState,
         values: list[float] | None,
         constraints: Mapping[str, float],
+        marks: Mapping[str, str] | None = None,
     ) -> None:
         # In the order in which a database gives them back: samplers go by their places.
-        told = {CONSTRAINT + name: value for name, value in sorted(constraints.items())}
+        told: dict[str, Any] = {
+            CONSTRAINT + name: value for name, value in sorted(constraints.items())
+        }
+        told |= marks or {}
         told[TOLD] = self.told + 1
         kept_id = self._kept_id(number)
         memory_id = self._trial_id(number)
@@ -169,11 +205,29 @@ class Store:
         with quiet():
             self.study.tell(number, values, state=state)
 
+    def _begun(self, template: FrozenTrial) -> FrozenTrial:
+        """A trial that no sampler proposed, in both storages."""
+        memory_id = self._memory.create_new_trial(self._memory_id, template_trial=template)
+        trial = self._memory.get_trial(memory_id)
+        kept_id = self._kept.create_new_trial(self._study_id, template_trial=trial)
+        assert kept_id == self._kept_id(trial.number), "numbers in memory and database differ"
+        return trial
+
     def _kept_id(self, number: int) -> int:
         return self._kept.get_trial_id_from_study_id_trial_number(self._study_id, number)
 
     def _trial_id(self, number: int) -> int:
         return self._memory.get_trial_id_from_study_id_trial_number(self._memory_id, number)
+
+
+def is_declined(trial: FrozenTrial) -> bool:
+    """Whether the trial was pruned before any training."""
+    return trial.state == TrialState.PRUNED and RUNGS not in trial.system_attrs
+
+
+def is_counted(trial: FrozenTrial) -> bool:
+    """Whether the trial is one of those that a search is asked for."""
+    return not is_declined(trial) and CONTINUES not in trial.user_attrs
 
 
 def read(url: str, study_name: str) -> list[FrozenTrial]:

@@ -7,7 +7,7 @@ from shlex import quote
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from nas import frame
+from nas import frame, live
 from nas.latency import front_latency, search_model
 from nas.progress import spoken
 from nas.repetitions import repeated
@@ -32,12 +32,14 @@ def text(run: "Run") -> str:
     states = [record.state for record in records]
     reused = sum(record.reused_from is not None for record in records)
     parts = [f"{states.count('complete')} trials complete"]
-    beyond, failed = states.count("pruned"), states.count("failed")
-    counts = {"reused": reused, "trained again": repeated(records), "beyond a limit": beyond}
+    beyond = sum(record.is_declined for record in records)
+    early, failed = states.count("pruned") - beyond, states.count("failed")
+    counts = {"stopped early": early, "reused": reused, "trained again": repeated(records)}
+    counts |= {"beyond a limit": beyond}
     for what, count in (counts | {"failed": failed}).items():
         parts += [f"{count} {what}"] if count else []
     front = _front(run, records)
-    lines = [f"{run.name}: {', '.join(parts)}", *_failures(records)]
+    lines = [f"{run.name}: {', '.join(parts)}", *_ended(run), *_failures(records)]
     if front:
         latency = f"{run.latency['runtime']} on {run.latency['device']}"
         lines += ["", f"The front, one row a network ({latency}, target {run.target_ms:.4g} ms):"]
@@ -124,6 +126,13 @@ def _ties(front: list[dict[str, Any]]) -> list[str]:
     ]
 
 
+def _ended(run: "Run") -> list[str]:
+    """Why the search ended, where not all trials that were asked for have."""
+    moment = live.read(run.path)
+    why = moment.why if moment is not None else ""
+    return [] if why in ("", live.DONE) else [f"  it ended because: {why}"]
+
+
 def _failures(records: "list[TrialRecord]") -> list[str]:
     failed = [record for record in records if record.state == "failed"]
     lines = [f"  trial {record.trial} failed: {record.error}" for record in failed]
@@ -133,7 +142,12 @@ def _failures(records: "list[TrialRecord]") -> list[str]:
 
 def _time(records: "list[TrialRecord]") -> list[str]:
     """How long the trainings took, of the trials that were trained here."""
-    seconds = [r.measurement.seconds for r in records if r.measurement and r.reused_from is None]
+    taken_up = {record.continues for record in records}  # whose seconds are in the later ones
+    seconds = [
+        r.measurement.seconds
+        for r in records
+        if r.measurement and r.reused_from is None and r.trial not in taken_up
+    ]
     if not seconds:
         return []
     whole, middle = spoken(sum(seconds)), spoken(median(seconds))

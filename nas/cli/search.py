@@ -68,8 +68,44 @@ def search(
         int | None, typer.Option(metavar="N", help="How many networks to try. Default: 24.")
     ] = None,
     max_time: MaxTime = None,
+    trial_timeout: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="End a training that takes longer, such as 30m, and try it once more. Default: "
+            "only one that does nothing for 15 minutes.",
+        ),
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Stop after N trials in a row that raised neither the best reward nor the "
+            "hypervolume of the front. Default: never.",
+        ),
+    ] = None,
     epochs: Annotated[
         int | None, typer.Option(metavar="N", help="Epochs of each training. Default: 4.")
+    ] = None,
+    fidelity: Annotated[
+        Literal["full", "asha"] | None,
+        typer.Option(
+            help="Train every network to the end, or stop early those that promise less "
+            "(successive halving). Default: full."
+        ),
+    ] = None,
+    grace: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", help="With asha: epochs before networks are first compared. Default: 1."
+        ),
+    ] = None,
+    reduction: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="With asha: of N networks one goes on, N times as far. Default: 3.",
+        ),
     ] = None,
     checkpoint: Annotated[
         bool | None,

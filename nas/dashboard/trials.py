@@ -41,6 +41,7 @@ class Trials:
         measured = facts.get("measurement") or {}
         architecture = facts.get("architecture") or started.get("architecture") or {}
         key = facts.get("key")
+        declined = row.state == TrialState.PRUNED and not measured
         value: dict[str, Any] = {
             "n": row.number,
             "state": records.STATES[row.state],
@@ -51,6 +52,7 @@ class Trials:
             "epochs": measured.get("epochs"),
             "s": measured.get("seconds"),
             "reused": facts.get("reused_from"),
+            "counted": not declined and store.CONTINUES not in recorded,
             "error": facts.get("error"),
             "begun": _seconds(row.begun),
             "ended": _seconds(row.ended),

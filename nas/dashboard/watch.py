@@ -72,7 +72,7 @@ class Watch:
         moment = live.read(self.run.path)
         alive = live.driven(moment, now)
         return {
-            "state": self._state(alive, states),
+            "state": self._state(alive, trials),
             "driver": f"process {moment.pid} on {moment.host}" if alive and moment else None,
             "workers": moment.workers if alive and moment else None,
             "counts": {state: states[state] for state in STATES},
@@ -134,10 +134,11 @@ class Watch:
             self.head = self.head | {"held_out": self._values.held_out}
         return value
 
-    def _state(self, alive: bool, states: Counter[str]) -> str:
+    def _state(self, alive: bool, trials: list[Value]) -> str:
         if self.error is not None:
             return "unreadable"
-        return live.run_state(alive, states, self.run.settings.trials)
+        ended = sum(trial["counted"] and trial["state"] != "running" for trial in trials)
+        return live.run_state(alive, len(trials), ended, self.run.settings.trials)
 
 
 def _stamps(run: Run) -> tuple[int | None, int | None]:

@@ -8,7 +8,8 @@ import contextlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from nas.executors.protocol import Executor, OnEpoch
+from nas.executors.protocol import Executor, OnReport
+from nas.executors.stalls import Limits
 from nas.interruption import Interruption
 from nas.settings import SearchSettings
 
@@ -41,7 +42,7 @@ def executor(
     session: "Session | None",
     data: "DataSpec",
     interruption: Interruption,
-    on_epoch: OnEpoch,
+    on_report: OnReport,
     on_batch: Callable[[], None] = lambda: None,
 ) -> Iterator[Executor]:
     """The workers, warm. Raises UserError, and Stopped from `interruption`.
@@ -49,7 +50,7 @@ def executor(
     on_batch: called at every batch that is trained in this process.
     """
     if session is None:
-        opened = _inline(interruption, on_epoch, on_batch)
+        opened = _inline(settings, interruption, on_report, on_batch)
     else:
         from nas.executors.ray_actors import RayExecutor  # only now: its session imports Ray
 
@@ -58,8 +59,9 @@ def executor(
             settings.workers,
             settings.gpus_per_trial,
             data,
-            on_epoch,
+            on_report,
             interruption.check,
+            Limits(settings.trial_timeout),
         )
     try:
         yield opened
@@ -68,7 +70,10 @@ def executor(
 
 
 def _inline(
-    interruption: Interruption, on_epoch: OnEpoch, on_batch: Callable[[], None]
+    settings: SearchSettings,
+    interruption: Interruption,
+    on_report: OnReport,
+    on_batch: Callable[[], None],
 ) -> Executor:
     from latency.lane import Lane
     from nas.executors.inline import InlineExecutor
@@ -82,4 +87,4 @@ def _inline(
         with lane.training():
             yield
 
-    return InlineExecutor(pause, on_epoch)
+    return InlineExecutor(pause, on_report, Limits(settings.trial_timeout))

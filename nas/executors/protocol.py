@@ -5,22 +5,37 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from nas import faults
+from nas.faults import Fault
+
 if TYPE_CHECKING:
     from nas.training.trial import TrialJob, TrialOutcome
 
-OnEpoch = Callable[[int, tuple[float, ...]], None]  # trial number, loss of each epoch so far
 Pause = Callable[[], AbstractContextManager[None]]  # entered around every batch
 
-_LONGEST_REASON = 300
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How far a trial is.
+
+    losses: of each epoch so far. left: what it can go on from after a fault, where that is news.
+    """
+
+    number: int
+    losses: tuple[float, ...]
+    left: bytes | None = None
+
+
+OnReport = Callable[[Report], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """The end of one trial: what it brought, or why it failed in one line."""
+    """The end of one attempt at a trial: what it brought, or why it failed."""
 
     number: int
     outcome: "TrialOutcome | None"
-    error: str | None
+    fault: Fault | None
 
 
 class Executor(Protocol):
@@ -29,8 +44,11 @@ class Executor(Protocol):
     @property
     def capacity(self) -> int: ...
 
-    def submit(self, job: "TrialJob") -> None:
-        """Takes a job; only while fewer than `capacity` are under way."""
+    def submit(self, job: "TrialJob", begun: bytes | None = None) -> None:
+        """Takes a job; only while fewer than `capacity` are under way.
+
+        begun: what an attempt before it left, to go on from.
+        """
 
     def completed(self, timeout: float) -> "list[Done]":
         """The trials that ended since the last call, waiting up to `timeout` seconds for one."""
@@ -39,25 +57,21 @@ class Executor(Protocol):
         """Ends all work at once; trials under way are lost."""
 
 
-def attempt(job: "TrialJob", pause: Pause, on_epoch: OnEpoch, device: str = "cpu") -> Done:
-    """Runs one trial here; what goes wrong in it becomes its reason."""
+def attempt(
+    job: "TrialJob",
+    pause: Pause,
+    on_report: OnReport,
+    device: str = "cpu",
+    begun: bytes | None = None,
+) -> Done:
+    """Runs one trial here; what goes wrong in it becomes its fault."""
     from nas.training import trial
 
-    losses: list[float] = []
-
-    def ended(epoch: int, loss: float) -> None:
-        losses.append(loss)
-        on_epoch(job.number, tuple(losses))
+    def ended(losses: tuple[float, ...], left: bytes | None) -> None:
+        on_report(Report(job.number, losses, left))
 
     try:
-        outcome = trial.run(job, pause, ended, device)
+        outcome = trial.run(job, pause, ended, device, begun=begun)
     except Exception as error:  # whatever a network does, the search goes on
-        return Done(job.number, None, reason(error))
+        return Done(job.number, None, faults.of(error))
     return Done(job.number, outcome, None)
-
-
-def reason(error: BaseException) -> str:
-    """One line for the record: the kind of error and what it says first."""
-    said = str(error).strip().splitlines()
-    text = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
-    return text[:_LONGEST_REASON]

@@ -13,8 +13,8 @@ from latency.fingerprint import Fingerprint
 from latency.protocol import Protocol
 from latency.runtimes.runtime import Piece
 from nas.errors import UserError
-from nas.executors.protocol import reason
 from nas.executors.ray_session import Session
+from nas.faults import one_line
 from search_spaces.blocks import BlockGraph
 
 TIMEOUT_S = 600.0
@@ -161,7 +161,7 @@ class RayBench:
             raise _there(self._short, error.cause or error) from error
         except ray.exceptions.RayError as error:
             self._drop()
-            raise Gone(f"died in the middle: {reason(error)}") from error
+            raise Gone(f"died in the middle: {one_line(error)}") from error
         except BaseException:
             self._drop()  # it must not go on measuring for nobody
             raise
@@ -247,5 +247,5 @@ def refuse_unknown(name: str) -> None:
 
 
 def _there(name: str, error: BaseException) -> LatencyError:
-    said = str(error) if isinstance(error, LatencyError | UserError) else reason(error)
+    said = str(error) if isinstance(error, LatencyError | UserError) else one_line(error)
     return LatencyError(f"device {name!r}: {said}")

@@ -6,7 +6,7 @@ import ray
 from ray.exceptions import RayError
 
 from nas.executors.device_agent import RESOURCE, SHARE, place
-from nas.executors.protocol import reason
+from nas.faults import one_line
 from nas.latency.devices import Runtimes, runtimes_for
 
 _ANSWER_S = 60.0  # torch is imported there first
@@ -52,5 +52,5 @@ def runtimes_of(names: list[str]) -> dict[str, Runtimes]:
             found[name] = ray.get(answer)
         except (RayError, TimeoutError) as error:
             ray.cancel(answer, force=True)
-            found[name] = Runtimes((), (("all", reason(error)),))
+            found[name] = Runtimes((), (("all", one_line(error)),))
     return found

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import UserError
-from nas.executors.protocol import reason
+from nas.faults import one_line
 
 # No traffic to Ray's makers, and CUDA devices left visible to CPU trials without a warning.
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -78,9 +78,9 @@ class Session:
                 _init(address=address)
         except (ray.exceptions.RayError, OSError, RuntimeError, ValueError) as error:
             if address is not None:
-                raise UserError(f"Ray cannot be reached at {address} ({reason(error)})") from None
+                raise UserError(f"Ray cannot be reached at {address} ({one_line(error)})") from None
             raise UserError(
-                f"Ray cannot be started ({reason(error)}); executor inline works without it"
+                f"Ray cannot be started ({one_line(error)}); executor inline works without it"
             ) from None
 
     def close(self) -> None:

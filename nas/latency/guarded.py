@@ -7,7 +7,7 @@ from latency.bench import Bench, DeviceLost, Say, silent
 from latency.model import extending
 from latency.model.model import LatencyModel
 from latency.source import LatencyEstimate, PerExit
-from nas.executors.protocol import reason
+from nas.faults import one_line
 from search_spaces.blocks import BlockGraph
 
 WIDE = 0.4
@@ -88,7 +88,7 @@ class Guarded:
         except (ValueError, RuntimeError, MemoryError) as error:
             if len(graphs) > 1:  # one of them spoiled it for all: each by itself
                 return [each for graph in graphs for each in self._measured([graph], seed)]
-            self._say(f"not measured, the latency model's estimate is taken: {reason(error)}")
+            self._say(f"not measured, the latency model's estimate is taken: {one_line(error)}")
             return nothing
         self._learn(larger)
         return list(found)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from nas import plugins
-from nas.executors.protocol import reason
+from nas.faults import one_line
 from nas.interruption import Interruption, Stopped
 from nas.latency import front_latency, search_model
 from nas.progress import Progress
@@ -14,7 +14,7 @@ from nas.settings import SearchSettings
 if TYPE_CHECKING:
     from latency.model.model import LatencyModel
     from latency.source import LatencySource
-    from nas.loop import Task
+    from nas.underway import Task
 
 
 def guarded(
@@ -132,4 +132,4 @@ def measure_front(
     except Stopped:
         return
     except (ValueError, RuntimeError, MemoryError) as error:
-        progress.say(f"the front is not measured: {reason(error)}; nas resume tries again")
+        progress.say(f"the front is not measured: {one_line(error)}; nas resume tries again")

@@ -1,6 +1,7 @@
 """What every exit answers to images it was not trained on, and how sure and right it is."""
 
 from contextlib import nullcontext
+from typing import Literal
 
 import numpy as np
 import torch
@@ -68,4 +69,5 @@ def _check_finite(logits: Tensor) -> None:
     finite = torch.isfinite(logits).all(dim=2).all(dim=0)
     if not finite.all():
         wrong = int((~finite).nonzero()[0])
-        raise TrainingDiverged(f"evaluation, exit {wrong}")
+        kind: Literal["nan", "inf"] = "nan" if logits.isnan().any() else "inf"
+        raise TrainingDiverged(f"evaluation, exit {wrong}", kind)

@@ -11,7 +11,7 @@ from nas.data.augment import augment, normalise
 from nas.data.dataset import Dataset
 from nas.training.average import Average
 from nas.training.batches import batches_of, shuffled
-from nas.training.errors import TrainingDiverged
+from nas.training.errors import TrainingDiverged, kind_of
 from nas.training.losses import OwnLoss, loss_of
 from nas.training.optimisers import optimiser
 from nas.training.recipe import Recipe
@@ -63,7 +63,7 @@ class Steps:
             with pause():
                 loss = self.batch(rows)
             if not torch.isfinite(loss):
-                raise TrainingDiverged(f"epoch {epoch}")
+                raise TrainingDiverged(f"epoch {epoch}", kind_of(loss.item()))
             total += loss.item() * len(rows)
         return total / count
 

@@ -1,4 +1,7 @@
-"""A short training: tensors in memory, one thread, the same weights from the same seed."""
+"""A short training: tensors in memory, one thread, the same weights from the same seed.
+
+It may be left after any epoch and taken up from its state, in another process, to the same weights.
+"""
 
 import time
 from collections.abc import Callable
@@ -10,14 +13,19 @@ import torch
 from nas.data.dataset import Dataset
 from nas.training.recipe import Recipe
 from nas.training.steps import Pause, Steps, threads
+from nas.training.trial_checkpoint import TrialCheckpoint
 from search_spaces.network import StagedNetwork
 
-OnEpoch = Callable[[int, float], None]  # epoch from 1, mean loss over its images
+OnEpoch = Callable[[TrialCheckpoint], None]  # whose tensors change once it returns
 
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """losses: mean sum of the exits' losses per image of each epoch. seconds: by the clock."""
+    """A training so far.
+
+    losses: mean sum of the exits' losses per image of each epoch. seconds: by the clock, those
+    before it was taken up included.
+    """
 
     losses: tuple[float, ...]
     seconds: float
@@ -29,28 +37,37 @@ def train(
     recipe: Recipe,
     seed: int,
     pause: Pause = nullcontext,
-    on_epoch: OnEpoch = lambda epoch, loss: None,
+    on_epoch: OnEpoch = lambda checkpoint: None,
     device: str = "cpu",
     clock: Callable[[], float] = time.perf_counter,
+    *,
+    begun: TrialCheckpoint | None = None,
+    until: int | None = None,
 ) -> Trained:
     """Train `network` in place on `dataset.train`; bit for bit the same on the same CPU build.
 
     seed: draws the order, the augmentation and any dropout; torch's own generator is left as it
     was. pause: a context entered around every batch, where a measurement can make it wait.
     device: where the network is left; every batch is drawn on the CPU and moved there. One thread:
-    two trials of one thread beat one trial of two threads.
+    two trials of one thread beat one trial of two threads. begun: where another call left the same
+    training. until: the epoch after which it is left, all by default; the network then has the
+    weights that count, the averaged ones if the recipe averages.
 
     Raises:
         TrainingDiverged: a loss that is infinite or no number; the epoch is named.
     """
-    start = clock()
-    losses = []
+    start, before = clock(), 0.0 if begun is None else begun.seconds
+    losses = [] if begun is None else list(begun.losses)
     with threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # for dropout inside the network
         steps = Steps(network, dataset, recipe, torch.Generator().manual_seed(seed), device)
-        for epoch in range(1, recipe.epochs + 1):
+        if begun is not None:
+            steps.load(begun.state)
+        end = recipe.epochs if until is None else until
+        for epoch in range(len(losses) + 1, end + 1):
             losses.append(steps.epoch(epoch, pause))
-            on_epoch(epoch, losses[-1])
+            spent = before + clock() - start
+            on_epoch(TrialCheckpoint(tuple(losses), spent, steps.state()))
         if steps.average is not None:
             network.load_state_dict(steps.average.values)
-    return Trained(tuple(losses), clock() - start)
+    return Trained(tuple(losses), before + clock() - start)

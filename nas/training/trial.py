@@ -1,5 +1,7 @@
 """A trial as values: what to train goes to any process as JSON, what was found comes back."""
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -9,17 +11,23 @@ from typing import TYPE_CHECKING, Any
 
 from nas.data.dataset import Dataset, DataSpec
 from nas.data.fields import checked
+from nas.training import trial_checkpoint
 from nas.training.recipe import Recipe
+from nas.training.trial_checkpoint import TrialCheckpoint
 
 if TYPE_CHECKING:
     from nas.measurement import HeldOut
+
+# The loss of each epoch so far, and what to go on from; None where no epoch is left.
+OnEpoch = Callable[[tuple[float, ...], bytes | None], None]
 
 
 @dataclass(frozen=True, slots=True)
 class TrialJob:
     """One network to train. architecture: what `Architecture.to_json` gives.
 
-    checkpoint: train in less memory and more time, as `StagedNetwork` says.
+    checkpoint: train in less memory and more time, as `StagedNetwork` says. until: the epoch after
+    which it is judged and left; None is the last of the recipe.
     """
 
     space: str
@@ -30,6 +38,13 @@ class TrialJob:
     seed: int
     number: int
     checkpoint: bool = False
+    until: int | None = None
+
+    @property
+    def digest(self) -> str:
+        """What its weights after so many epochs depend on, as 64 hexadecimal digits."""
+        terms = {k: v for k, v in self.to_json().items() if k not in ("number", "until")}
+        return hashlib.sha256(json.dumps(terms, sort_keys=True).encode()).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
         """Only objects that JSON has."""
@@ -42,6 +57,7 @@ class TrialJob:
             "seed": self.seed,
             "number": self.number,
             "checkpoint": self.checkpoint,
+            "until": self.until,
         }
 
     @classmethod
@@ -57,7 +73,8 @@ class TrialJob:
 class TrialOutcome:
     """What training found out. seconds: of training and held-out evaluation together.
 
-    losses: mean training loss per image of each epoch.
+    epochs: reached so far. losses: mean training loss per image of each. left: from which it goes
+    on to more epochs; None where the recipe has no more.
     """
 
     number: int
@@ -66,18 +83,22 @@ class TrialOutcome:
     epochs: int
     weights: bytes
     losses: tuple[float, ...] = ()
+    left: bytes | None = None
 
 
 def run(
     job: TrialJob,
     pause: Callable[[], AbstractContextManager[object]] = nullcontext,
-    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+    on_epoch: OnEpoch = lambda losses, left: None,
     device: str = "cpu",
     clock: Callable[[], float] = time.perf_counter,
+    begun: bytes | None = None,
 ) -> TrialOutcome:
     """Build, train and judge the network of `job`; a pure function of it, the seconds apart.
 
-    device: "cpu" or "cuda", where it trains; only on a CPU is the result the same bit for bit.
+    on_epoch: told after each. begun: what it told then; the result is the same, the epochs before
+    are not trained again. Where it is damaged or of another training, they are. device: "cpu" or
+    "cuda", where it trains; only on a CPU is the result the same bit for bit.
 
     Raises:
         UserError, SpaceError: the data or the architecture is not what it should be.
@@ -95,17 +116,39 @@ def run(
     network = space.build(
         architecture, dataset.image, len(dataset.classes), job.seed, job.checkpoint
     )
+    found, left = _begun(job, begun)
+
+    def ended(checkpoint: TrialCheckpoint) -> None:
+        nonlocal left
+        more = checkpoint.epochs < job.recipe.epochs
+        left = trial_checkpoint.to_bytes(job, checkpoint) if more else None
+        on_epoch(checkpoint.losses, left)
+
+    trained = train(
+        network, dataset, job.recipe, job.seed, pause, ended, device, clock,
+        begun=found, until=job.until,
+    )  # fmt: skip
     start = clock()
-    trained = train(network, dataset, job.recipe, job.seed, pause, on_epoch, device, clock)
     held_out = evaluate(network, dataset.held_out, dataset.mean, dataset.std, pause, device)
     return TrialOutcome(
         job.number,
         held_out,
-        clock() - start,
-        job.recipe.epochs,
+        trained.seconds + clock() - start,
+        len(trained.losses),
         to_bytes(network),
         trained.losses,
+        left,
     )
+
+
+def _begun(job: TrialJob, data: bytes | None) -> tuple[TrialCheckpoint | None, bytes | None]:
+    """Where to go on, and the same as bytes; nothing where it cannot be used."""
+    if data is None:
+        return None, None
+    try:
+        return trial_checkpoint.from_bytes(job, data), data
+    except trial_checkpoint.Unusable:
+        return None, None
 
 
 @lru_cache(maxsize=1)

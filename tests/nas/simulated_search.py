@@ -16,14 +16,16 @@ import numpy as np
 from latency.macs import MacsLatency
 from nas import plugins
 from nas.executors.protocol import Done
+from nas.faults import Fault
 from nas.interruption import Interruption
-from nas.loop import Loop, Task
+from nas.loop import Loop
 from nas.measurement import HeldOut
 from nas.progress import Progress, Silent
 from nas.run import Run, create
 from nas.settings import parse
 from nas.store import Store
 from nas.training.trial import TrialJob, TrialOutcome
+from nas.underway import Task
 from search_spaces.operators import costs
 
 IMAGE = (1, 32, 32)
@@ -71,7 +73,7 @@ class Simulated:
         self._failing, self._images = failing, images
         self._jobs: list[TrialJob] = []
 
-    def submit(self, job: TrialJob) -> None:
+    def submit(self, job: TrialJob, begun: bytes | None = None) -> None:
         self._jobs.append(job)
 
     def completed(self, timeout: float) -> list[Done]:
@@ -84,7 +86,7 @@ class Simulated:
 
     def _done(self, job: TrialJob) -> Done:
         if job.number in self._failing:
-            return Done(job.number, None, "RuntimeError: <b>out of luck</b>")
+            return Done(job.number, None, Fault("exception", "RuntimeError: <b>out of luck</b>"))
         return Done(job.number, outcome(job, self._images), None)
 
 

@@ -12,14 +12,16 @@ from latency.macs import MacsLatency
 from latency.source import LatencySource
 from nas import plugins
 from nas.executors.protocol import Done
+from nas.faults import Fault
 from nas.interruption import Interruption
-from nas.loop import Loop, Task
+from nas.loop import Loop
 from nas.measurement import HeldOut
 from nas.progress import Silent, Status
 from nas.run import Run, create
 from nas.settings import parse
 from nas.store import Store
 from nas.training.trial import TrialJob, TrialOutcome
+from nas.underway import Task
 from tests.nas.small_msd import SMALL, WHERE
 
 IMAGE = (1, 8, 8)
@@ -66,7 +68,7 @@ class Table:
         self._failing = failing
         self._limit = limit
 
-    def submit(self, job: TrialJob) -> None:
+    def submit(self, job: TrialJob, begun: bytes | None = None) -> None:
         assert len(self.jobs) < self.capacity
         self.jobs.append(job)
         self.submitted.append(job.number)
@@ -78,7 +80,7 @@ class Table:
             return []
         job = self.jobs.pop()
         if job.number in self._failing:
-            return [Done(job.number, None, "RuntimeError: out of luck")]
+            return [Done(job.number, None, Fault("exception", "RuntimeError: out of luck"))]
         return [Done(job.number, looked_up(job), None)]
 
     def close(self) -> None:
@@ -98,7 +100,9 @@ def looked_up(job: TrialJob) -> TrialOutcome:
     confidence = rng.random((100, exits)).astype(np.float16)
     correct = rng.random((100, exits)) < rng.uniform(0.3, 0.9)
     losses = (float(rng.uniform(0.1, 3.0)),)
-    return TrialOutcome(job.number, HeldOut(confidence, correct), 1.0, 1, b"weights", losses)
+    epochs = job.until or job.recipe.epochs
+    held_out = HeldOut(confidence, correct)
+    return TrialOutcome(job.number, held_out, 1.0, epochs, b"weights", losses)
 
 
 class Heard(Silent):

@@ -1,3 +1,4 @@
+import itertools
 import os
 import signal
 import time
@@ -9,10 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nas import faults
 from nas.data.dataset import DataSpec
 from nas.errors import UserError
 from nas.executors.inline import InlineExecutor
-from nas.executors.protocol import Done, attempt, reason
+from nas.executors.protocol import Done, Report, attempt
+from nas.executors.stalls import Limits
+from nas.faults import Fault
 from nas.interruption import Interruption, Stopped
 from nas.training.recipe import Recipe
 from nas.training.trial import TrialJob
@@ -20,6 +24,7 @@ from tests.nas import small_set
 from tests.nas.small_msd import SMALL
 
 DATA = DataSpec(str(small_set.PATH), limit=60)
+DIVERGED = Fault("nan", "TrainingDiverged: training diverged in epoch 1: not a finite number")
 
 
 def job(number: int, epochs: int = 1, **recipe: Any) -> TrialJob:
@@ -35,13 +40,13 @@ def job(number: int, epochs: int = 1, **recipe: Any) -> TrialJob:
     )
 
 
-def nobody(trial: int, losses: tuple[float, ...]) -> None:
+def nobody(report: Report) -> None:
     """Hears about epochs."""
 
 
 def same(one: Done, two: Done) -> bool:
-    assert one.outcome is not None, one.error
-    assert two.outcome is not None, two.error
+    assert one.outcome is not None, one.fault
+    assert two.outcome is not None, two.fault
     assert one.outcome.losses == two.outcome.losses
     return one.number == two.number and one.outcome.weights == two.outcome.weights
 
@@ -54,26 +59,28 @@ def same(one: Done, two: Done) -> bool:
         (ValueError("x" * 1000), "ValueError: " + "x" * 288),
     ],
 )
-def test_reasons_are_one_line(error: Exception, said: str) -> None:
-    assert reason(error) == said
+def test_faults_are_one_line(error: Exception, said: str) -> None:
+    assert faults.of(error).said == said
 
 
 def test_what_goes_wrong_in_a_trial_is_its_reason() -> None:
     done = attempt(job(0, lr=1e30), nullcontext, nobody)
     assert (done.number, done.outcome) == (0, None)
-    assert done.error == "TrainingDiverged: training diverged in epoch 1: not a finite number"
+    assert done.fault == DIVERGED
 
 
 def test_inline_trains_one_after_another_and_tells_the_loss_of_every_epoch() -> None:
-    heard: list[tuple[int, tuple[float, ...]]] = []
-    executor = InlineExecutor(nullcontext, lambda trial, losses: heard.append((trial, losses)))
+    heard: list[Report] = []
+    executor = InlineExecutor(nullcontext, heard.append)
     assert executor.completed(0) == []
     executor.submit(job(3, epochs=2))
     (done,) = executor.completed(0)
     assert same(done, attempt(job(3, epochs=2), nullcontext, nobody))
     assert done.outcome is not None
     first, second = done.outcome.losses
-    assert heard == [(3, (first,)), (3, (first, second))]
+    assert [(each.number, each.losses) for each in heard] == [(3, (first,)), (3, (first, second))]
+    assert heard[0].left is not None
+    assert heard[1].left is None
     assert first > second > 0
 
 
@@ -135,16 +142,16 @@ def test_ray_trains_what_inline_trains(ray_executor: Any) -> None:
 def test_a_failing_trial_leaves_its_ray_worker_alive(ray_executor: Any) -> None:
     ray_executor.submit(job(0, lr=1e30))
     (done,) = ended(ray_executor)
-    assert done.error == "TrainingDiverged: training diverged in epoch 1: not a finite number"
+    assert done.fault == DIVERGED
     ray_executor.submit(job(2))
-    assert ended(ray_executor)[0].error is None
+    assert ended(ray_executor)[0].fault is None
 
 
 def test_ray_tells_the_losses_of_a_trial_under_way(
     ray_executor: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heard: list[tuple[int, tuple[float, ...]]] = []
-    monkeypatch.setattr(ray_executor, "_on_epoch", lambda *said: heard.append(said))
+    heard: list[Report] = []
+    monkeypatch.setattr(ray_executor, "_on_report", heard.append)
     ray_executor.submit(job(6, epochs=60))
     end, done = time.monotonic() + 120, []
     while not done:
@@ -152,39 +159,93 @@ def test_ray_tells_the_losses_of_a_trial_under_way(
         done = ray_executor.completed(0.05)
     losses = done[0].outcome.losses
     assert len(losses) == 60
-    assert {trial for trial, _ in heard} == {6}
-    assert all(so_far == losses[: len(so_far)] for _, so_far in heard)
-    assert any(len(so_far) > 0 for _, so_far in heard)
+    assert {each.number for each in heard} == {6}
+    assert all(each.losses == losses[: len(each.losses)] for each in heard)
+    left = [each for each in heard if each.left is not None]
+    assert left
+    ray_executor.submit(job(6, epochs=60), left[-1].left)
+    (again,) = ended(ray_executor)
+    assert same(again, done[0])
 
 
-def kill_worker(executor: Any) -> int:
-    """Kills the only worker; its process."""
-    import ray
-
-    workers = [*executor._idle, *(worker for _, worker, _ in executor._jobs.values())]
-    process: int = ray.get(workers[0].__ray_call__.remote(lambda worker: os.getpid()))
-    os.kill(process, signal.SIGKILL)
-    return process
+def worker_of(executor: Any) -> Any:
+    """The only worker that trains."""
+    (underway,) = executor._jobs.values()
+    return underway.worker
 
 
-def test_a_trial_whose_worker_dies_runs_once_more(ray_executor: Any) -> None:
-    ray_executor.submit(job(4, epochs=40))
-    kill_worker(ray_executor)
-    (done,) = ended(ray_executor)
-    assert same(done, attempt(job(4, epochs=40), nullcontext, nobody))
+def pid_of(executor: Any, worker: Any) -> int:
+    return int(executor._crew.place(worker).pid)
 
 
-@pytest.mark.slow
-def test_a_trial_whose_workers_die_has_failed(ray_executor: Any) -> None:
+def is_heard(executor: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Returns once the trial under way has told of an epoch."""
+    heard: list[Report] = []
+    monkeypatch.setattr(executor, "_on_report", heard.append)
+    end = time.monotonic() + 120
+    while not any(each.losses for each in heard):
+        assert time.monotonic() < end
+        assert executor.completed(0.05) == []
+
+
+def test_a_trial_whose_worker_dies_is_told_and_the_reserve_takes_over(
+    ray_executor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ray_executor.submit(job(5, epochs=100_000))
-    first = kill_worker(ray_executor)
-    assert ray_executor.completed(60) == []  # noticed, and started again on another worker
-    assert kill_worker(ray_executor) != first
+    is_heard(ray_executor, monkeypatch)
+    dead = pid_of(ray_executor, worker_of(ray_executor))
+    os.kill(dead, signal.SIGKILL)
     (done,) = ended(ray_executor)
-    assert done.error is not None
-    assert done.error.startswith("worker died 2 times: ")
-    ray_executor.submit(job(2))
-    assert ended(ray_executor)[0].error is None
+    assert done.fault is not None
+    assert done.fault.reason == "worker-died"
+    trains_again(ray_executor, dead)
+
+
+def trains_again(executor: Any, dead: int) -> None:
+    """Whether another process trains, and what it is to."""
+    end = time.monotonic() + 120
+    while executor.capacity == 0:
+        assert time.monotonic() < end
+        executor.completed(0.5)
+    executor.submit(job(4))
+    assert pid_of(executor, worker_of(executor)) != dead
+    (done,) = ended(executor)
+    assert same(done, attempt(job(4), nullcontext, nobody))
+
+
+def test_a_trial_that_hangs_is_ended_with_its_worker(
+    ray_executor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray_executor.submit(job(5, epochs=100_000))
+    is_heard(ray_executor, monkeypatch)
+    monkeypatch.setattr(ray_executor, "_limits", Limits(stall_s=1.0))
+    dead = pid_of(ray_executor, worker_of(ray_executor))
+    os.kill(dead, signal.SIGSTOP)  # it answers nobody, and hears nothing that Ray says
+    (done,) = ended(ray_executor)
+    assert done.fault == Fault("timeout", "no batch in 1 s")
+    monkeypatch.setattr(ray_executor, "_limits", Limits())
+    trains_again(ray_executor, dead)
+
+
+def test_a_trial_beyond_its_time_is_ended(
+    ray_executor: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ray_executor.submit(job(5, epochs=100_000))
+    is_heard(ray_executor, monkeypatch)
+    dead = pid_of(ray_executor, worker_of(ray_executor))
+    monkeypatch.setattr(ray_executor, "_limits", Limits(trial_s=0.1))
+    (done,) = ended(ray_executor)
+    assert done.fault == Fault("timeout", "still training after 0.1 s")
+    monkeypatch.setattr(ray_executor, "_limits", Limits())
+    trains_again(ray_executor, dead)
+
+
+def test_inline_ends_a_trial_beyond_its_time_at_its_next_batch() -> None:
+    ticks = itertools.count()
+    executor = InlineExecutor(nullcontext, nobody, Limits(trial_s=20), lambda: float(next(ticks)))
+    executor.submit(job(3, epochs=100_000))
+    (done,) = executor.completed(0)
+    assert done.fault == Fault("timeout", "TimeoutError: still training after 20 s")
 
 
 def test_ray_folders_are_closed_to_others(ray_executor: Any) -> None:
@@ -211,7 +272,7 @@ def test_ray_is_asked_for_no_more_than_it_has(ray_executor: Any) -> None:
 def test_a_worker_that_cannot_start_is_one_line(ray_executor: Any) -> None:
     from nas.executors.ray_actors import RayExecutor
 
-    ray_executor._idle[0].__ray_terminate__.remote()
+    ray_executor._crew._idle[0].__ray_terminate__.remote()
     nowhere = DataSpec("/nowhere/at/all")
     with pytest.raises(UserError, match=r"^Ray cannot start 1 workers") as caught:
         RayExecutor(Ended(), 1, 0.0, nowhere, nobody)  # type: ignore[arg-type]

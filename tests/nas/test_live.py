@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from nas import atomic, live, records, searches
+from nas.executors.protocol import Report
 from nas.interruption import Interruption, Stopped
 from nas.live import Moment, Underway
 from nas.loop import Loop
@@ -109,7 +110,7 @@ class Losing(Table):
                 replace(each, outcome=replace(each.outcome, losses=self.losses)) for each in ended
             ]
         self.losses = (*self.losses, 1 / 3 ** (len(self.losses) + 1))
-        self._loop.on_epoch(self.jobs[0].number, self.losses)
+        self._loop.on_report(Report(self.jobs[0].number, self.losses))
         moment = live.read(self._loop._run.path)
         assert moment is not None
         self.seen.append(moment.running[0].losses)
@@ -179,7 +180,7 @@ def test_the_batches_of_an_inline_search_reach_its_loop(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     beats: list[bool] = []
-    monkeypatch.setattr(Loop, "beat", lambda loop: beats.append(loop._live.due))
+    monkeypatch.setattr(Loop, "beat", lambda loop: beats.append(loop._say.is_due))
     searches.search(
         "msd",
         out=str(tmp_path),

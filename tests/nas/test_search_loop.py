@@ -19,6 +19,7 @@ from nas.run import Run
 from nas.searches import Interrupted, search
 from nas.store import read
 from nas.target import from_random
+from nas.training.recipe import SHORT_EPOCHS
 from search_spaces.blocks import BlockGraph
 from tests.nas.small_msd import SMALL, WHERE
 from tests.nas.table_search import (  # noqa: F401
@@ -236,13 +237,13 @@ def test_facts_come_back_as_they_were_found(tmp_path: Path) -> None:
         held_out: HeldOut = seen[record.trial].held_out
         assert np.array_equal(record.measurement.held_out.confidence, held_out.confidence)
         assert np.array_equal(record.measurement.held_out.correct, held_out.correct)
-        assert record.measurement.epochs == 1
+        assert record.measurement.epochs == SHORT_EPOCHS
 
 
 def test_a_network_that_cannot_be_timed_is_a_failed_trial(tmp_path: Path) -> None:
     run = made_run(tmp_path, trials=3, controller="random")
     loop = loop_of(run)
-    estimate: Callable[..., Any] = loop._source.estimate
+    estimate: Callable[..., Any] = loop._pricer._source.estimate
     asked = []
 
     class Moody:
@@ -254,7 +255,7 @@ def test_a_network_that_cannot_be_timed_is_a_failed_trial(tmp_path: Path) -> Non
                 raise RuntimeError("device on fire\nand more")
             return estimate(graph, seed)
 
-    loop._source = Moody()  # type: ignore[assignment]
+    loop._pricer._source = Moody()  # type: ignore[assignment]
     loop.go(Table())
     states = [(record.state, record.error) for record in run.records()]
     assert states[1] == ("failed", "RuntimeError: device on fire")
@@ -265,7 +266,7 @@ def test_a_network_that_cannot_be_timed_is_a_failed_trial(tmp_path: Path) -> Non
 def test_a_lost_device_ends_a_search_that_can_go_on(tmp_path: Path) -> None:
     run = made_run(tmp_path, trials=3, controller="random")
     loop = loop_of(run)
-    loop._source = Lost(loop._source)  # type: ignore[assignment]
+    loop._pricer._source = Lost(loop._pricer._source)  # type: ignore[assignment]
     with pytest.raises(DeviceLost):
         loop.go(Table())
     assert [record.state for record in run.records()] == ["complete", "running"]
@@ -378,7 +379,7 @@ def test_a_network_that_was_too_slow_is_not_measured_again(
             return super().estimate(graph, seed)
 
     loop = loop_of(run)
-    loop._source = Noting()
+    loop._pricer._source = Noting()
     always(loop, run, monkeypatch)
     loop.go(Table())
     assert len(set(measured)) == len(measured) < len(run.records())

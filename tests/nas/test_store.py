@@ -42,7 +42,7 @@ def test_outcomes_are_numbered_in_the_order_they_are_told(tmp_path: Path) -> Non
     for _ in range(3):
         store.ask(sampler(), DISTRIBUTIONS)
     store.complete(2, {"key": "c"}, [0.5], {})
-    store.fail(0, {"error": "lost"})
+    store.fail(0, {"error": "lost"}, "exception")
     store.ask(sampler(), DISTRIBUTIONS)
     rows = kept(tmp_path)
     assert [row.state.name for row in rows] == ["FAIL", "RUNNING", "COMPLETE", "RUNNING"]

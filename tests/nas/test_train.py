@@ -22,6 +22,7 @@ from nas.training.optimisers import parameter_groups
 from nas.training.recipe import Recipe, short_recipe
 from nas.training.steps import hasten_norms
 from nas.training.train import Trained, train
+from nas.training.trial_checkpoint import TrialCheckpoint
 from nas.training.weights import load_bytes, to_bytes
 from search_spaces.blocks import BlockGraph, BlockSpec, Node
 from search_spaces.network import StagedNetwork, initialise
@@ -120,7 +121,7 @@ def test_a_measurement_can_pause_every_batch(few: Dataset) -> None:
         yield
         inside.pop()
 
-    def on_epoch(epoch: int, loss: float) -> None:
+    def on_epoch(checkpoint: TrialCheckpoint) -> None:
         assert not inside
 
     made = network()
@@ -132,14 +133,14 @@ def test_a_measurement_can_pause_every_batch(few: Dataset) -> None:
 
 
 def test_epochs_are_reported_with_their_mean_loss(few: Dataset) -> None:
-    told: list[tuple[int, float]] = []
-    ticks = iter([10.0, 13.5])
+    told: list[tuple[float, ...]] = []
+    ticks = iter([10.0, 11.0, 13.0, 13.5])
     trained = train(
-        network(), few, SHORT, 0, on_epoch=lambda *seen: told.append(seen), clock=ticks.__next__
+        network(), few, SHORT, 0, on_epoch=lambda c: told.append(c.losses), clock=ticks.__next__
     )
-    assert trained == Trained(tuple(loss for _, loss in told), 3.5)
-    assert [epoch for epoch, _ in told] == [1, 2]
-    assert 2 < told[0][1] < 12  # two exits, ten classes: about 2 ln 10 before anything is learnt
+    assert trained == Trained(told[-1], 3.5)
+    assert [len(losses) for losses in told] == [1, 2]
+    assert 2 < told[0][0] < 12  # two exits, ten classes: about 2 ln 10 before anything is learnt
 
 
 def test_a_diverging_loss_names_the_epoch(few: Dataset) -> None:

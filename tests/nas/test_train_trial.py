@@ -39,13 +39,13 @@ def test_a_job_survives_json(job: TrialJob) -> None:
 
 
 def test_a_trial_gives_facts_and_weights(job: TrialJob) -> None:
-    ticks = iter([0.0, 1.0, 4.0, 5.0])
-    losses: list[float] = []
-    outcome = run(job, on_epoch=lambda epoch, loss: losses.append(loss), clock=ticks.__next__)
+    ticks = iter([0.0, 1.0, 3.0, 4.0, 6.0])
+    told: list[tuple[tuple[float, ...], bytes | None]] = []
+    outcome = run(job, on_epoch=lambda *seen: told.append(seen), clock=ticks.__next__)
     assert (outcome.number, outcome.epochs, outcome.seconds) == (7, 1, 5.0)
     assert outcome.held_out.images == 500 and outcome.held_out.exits == 2
-    assert len(losses) == 1
-    assert outcome.losses == tuple(losses)
+    assert told == [(outcome.losses, None)]
+    assert len(outcome.losses) == 1
     rebuilt = space(job.space).build(SMALL, (1, 16, 16), 10)
     load_bytes(rebuilt, outcome.weights)
 

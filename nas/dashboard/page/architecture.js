@@ -10,7 +10,7 @@
   const trialOf = ({ run, n }) => NAS.state.runs.get(run).trials.get(n);
 
   const STATES = {
-    failed: 'failed', pruned: 'was pruned before its training', running: 'is still training', complete: 'complete',
+    failed: 'failed', pruned: 'was not trained to its end', running: 'is still training', complete: 'complete',
   };
 
   function empty() {

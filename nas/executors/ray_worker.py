@@ -1,0 +1,79 @@
+"""A process that trains one trial after another, and says meanwhile how far it is."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+from latency.lane import Lane
+from nas.data.dataset import DataSpec
+from nas.executors.protocol import Done, Report, attempt
+from nas.training.trial import TrialJob, cached
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a worker is: its process, and Ray's name of its node."""
+
+    pid: int
+    node: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How far a worker is with a trial: `beats` counts batches, so that it changes with any."""
+
+    report: Report
+    beats: int
+
+
+class Worker:
+    """An actor of two threads: one trains, the other answers."""
+
+    def __init__(self, data: dict[str, Any], gpus: float) -> None:
+        cached(DataSpec.from_json(data))
+        self._report = Report(-1, ())
+        self._beats = 0
+        self._device = _device(gpus)
+        self._lane = Lane()
+
+    def place(self) -> Place:
+        """Where this is, once torch is imported and the data are loaded."""
+        return Place(os.getpid(), ray.get_runtime_context().get_node_id())
+
+    def run(self, job: dict[str, Any], begun: bytes | None) -> Done:
+        parsed = TrialJob.from_json(job)
+        self._report, self._beats = Report(parsed.number, ()), 0
+        return attempt(parsed, self._batch, self._keep, self._device, begun)
+
+    def progress(self, number: int, known: int) -> Answer | None:
+        """How far trial `number` is; None before it has begun. known: epochs that were told."""
+        report, beats = self._report, self._beats
+        if report.number != number:
+            return None
+        if len(report.losses) == known:
+            report = Report(number, report.losses)  # what it left then was told too
+        return Answer(report, beats)
+
+    def _keep(self, report: Report) -> None:
+        self._report = report
+
+    @contextmanager
+    def _batch(self) -> Iterator[None]:
+        self._beats += 1
+        with self._lane.training():
+            yield
+
+
+def _device(gpus: float) -> str:
+    """Where this process trains: on the GPU that Ray reserved for it, or its part of one."""
+    import torch
+
+    if gpus == 0 or not torch.cuda.is_available():
+        return "cpu"
+    if gpus < 1:
+        torch.cuda.set_per_process_memory_fraction(gpus)
+    return "cuda"
