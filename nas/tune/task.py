@@ -97,17 +97,20 @@ def task(space: str, options: Mapping[str, Any]) -> Task:
     for option in options:
         if option not in OPTIONS:
             raise plugins.unknown("option", option, OPTIONS)
-    settings = settings_of.parse({"space": space, "latency_model": "none", **options}, "trainable")
-    if settings.device.startswith("ray:"):
+    if str(device := options.get("device")).startswith("ray:"):
         raise UserError(
-            f"device {settings.device!r}: trials of Ray Tune do not reach it; fit a latency model "
-            "of it (nas latency fit) and give latency_model"
+            f"device {device!r}: trials of Ray Tune do not reach it; fit a latency model of it "
+            "(nas latency fit) and give latency_model"
         )
+    settings = settings_of.parse({"space": space, "latency_model": "none", **options}, "trainable")
+    if settings.runtime not in (runtimes := plugins.names("runtimes")):
+        raise plugins.unknown("runtime", settings.runtime, runtimes)
     from nas.training.trial import cached
 
+    found = plugins.space(settings.space)
     dataset = cached(settings.data_spec())
     made = Task(
-        space=settings.space,
+        space=found.name,
         data=settings.data_spec(),
         recipe=settings.recipe(dataset.image, len(dataset.train)),
         image=dataset.image,

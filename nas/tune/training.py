@@ -172,7 +172,7 @@ def _architecture(task: Task, config: Mapping[str, Any]) -> Architecture:
     for name in config:
         # Names that begin with two underscores are Tune's own.
         if name not in known and not name.startswith("__"):
-            raise plugins.unknown("key of a trial's configuration,", name, known)
+            raise plugins.unknown("configuration key", name, known)
     choices = config.get(ARCHITECTURE)
     if not isinstance(choices, Mapping):
         raise UserError(
