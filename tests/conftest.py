@@ -21,6 +21,8 @@ TOGETHER = {
         "test_executors",
         "test_ray_session",
         "test_resume",
+        "test_tune",
+        "test_tune_search",
     },
     "trained": {"test_cli_evaluate", "test_early_exit", "test_evaluation"},
 }

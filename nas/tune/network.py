@@ -24,8 +24,8 @@ def trainable(space: str = "msd", **options: Any) -> type["Network"]:
 
     Raises UserError, SpaceError or LatencyError, one line, before anything is trained.
     """
-    # The name is what Tune calls the experiment and its trials by.
-    return type(f"nas_{space}", (Network,), {"task": task(space, options)})
+    # By this name Tune calls the experiment and its trials.
+    return type(f"nas_{space}".replace("-", "_"), (Network,), {"task": task(space, options)})
 
 
 class Network(Trainable):

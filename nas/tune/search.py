@@ -69,10 +69,14 @@ class Search(Searcher):
         super().__init__()
         self._task: Task | None = None
         self._named: str | SearchSpace
-        if isinstance(space, type):
+        if isinstance(space, type) and issubclass(space, Network):
             self._task, self._named = space.task, space.task.space
-        else:
+        elif isinstance(space, str) or hasattr(space, "distributions"):
             self._named = space
+        else:
+            raise UserError(
+                f"space {space!r}: must be a name, a SearchSpace or a nas.tune.trainable"
+            )
         self._controller, self._seed, self._options = controller, seed, options
         self._forget()
         self._made()  # says what is wrong with the controller or the space

@@ -47,6 +47,7 @@ SLOW = {
     "own-device.md",
     "own-space.md",
     "python.md",
+    "tune.md",
     "tutorial.md",
 }
 SHELL = set("|&;<>$*")

@@ -17,13 +17,17 @@ import numpy as np
 import pytest
 import torch
 
+from latency.errors import LatencyError
+from latency.model import document, fitting, prior
 from nas.data.dataset import DataSpec
 from nas.errors import UserError
 from nas.objective import Objective
 from nas.rewards import Reward
 from nas.training import trial
 from nas.training.trial import TrialJob
+from search_spaces.architecture import Architecture
 from search_spaces.errors import SpaceError
+from tests.nas import device_by_law as by_law
 from tests.nas import small_set, tuned
 from tests.nas.small_msd import SMALL
 
@@ -227,6 +231,28 @@ def test_without_a_target_random_networks_say_what_is_fast(nas_tune: ModuleType)
     assert nas_tune.trainable("msd", **given, objective="pareto").task.objective.reward is None
 
 
+def test_a_model_in_a_file_foretells_latencies_where_no_device_is(
+    nas_tune: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prior, "FEWEST_FOR_TREES", 10**9)  # takes no time to fit
+    model = fitting.fit(by_law.source(by_law.Lawful()).bench, SMALL, (1, 8, 8), 4).model
+    document.save(model, tmp_path / "model.json")
+    given = tuned.TASK | {"latency_model": str(tmp_path / "model.json"), "runtime": "torch"}
+    network = nas_tune.trainable("msd", **given)
+    (tmp_path / "model.json").unlink()  # workers have no use for it
+    told = network(config()).train()
+    estimates = model.estimate(SMALL.blocks(_architecture(config()), (1, 8, 8), 4))
+    assert told["latency_ms"] <= estimates[-1].latency_ms
+    cost = network.task.cost(("reward",), ("maximize",))
+    assert cost(_architecture(config())) == estimates[-1].latency_ms
+    with pytest.raises(LatencyError, match=r"model\.json: cannot be read"):
+        nas_tune.trainable("msd", **given)
+
+
+def _architecture(config: dict[str, Any]) -> Architecture:
+    return SMALL.architecture(config["architecture"])
+
+
 def fitted(folder: Path, what: str = "fit", **options: Any) -> dict[str, Any]:
     """What came of an experiment under Tune, in a process of its own."""
     done = subprocess.run(
@@ -249,7 +275,7 @@ def command(folder: Path, what: str, options: dict[str, Any]) -> list[str]:
 
 def recorded(folder: Path) -> list[dict[str, Any]]:
     """What the search knows of its trials at the end, as Tune has kept it."""
-    (path,) = (folder / tuned.NAME).glob("searcher-state-*.json")
+    path = max((folder / tuned.NAME).glob("searcher-state-*.json"))  # one a start of Tune's
     trials: list[dict[str, Any]] = json.loads(path.read_text())["record"]["trials"]
     return trials
 
@@ -309,7 +335,6 @@ def test_an_experiment_whose_driver_is_killed_is_restored_and_loses_nothing(
     found = fitted(tmp_path, "restore", **options)
     assert found["errors"] == []
     assert found["epochs"] == [2] * 30
-    (path,) = list((tmp_path / tuned.NAME).glob("searcher-state-*.json"))[-1:]
-    trials = json.loads(path.read_text())["record"]["trials"]
+    trials = recorded(tmp_path)
     assert sum(each["state"] == "COMPLETE" for each in trials) == 30
     assert all(each["state"] != "RUNNING" for each in trials)

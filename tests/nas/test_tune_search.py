@@ -274,6 +274,7 @@ def test_a_tuner_says_what_is_optimised_unless_the_search_does(nas_tune: ModuleT
     [
         ({"controller": "surogate"}, "no controller 'surogate'|unknown controller 'surogate'"),
         ({"space": "msdd"}, "unknown search space 'msdd', did you mean 'msd'"),
+        ({"space": dict}, "must be a name, a SearchSpace or a nas.tune.trainable"),
         ({"population": 20}, "controller 'random' has no option 'population'"),
         ({"mode": None}, "mode None of metric 'reward': give max or min"),
         ({"mode": "maximize"}, "mode 'maximize' of metric 'reward': give max or min"),
