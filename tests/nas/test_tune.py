@@ -19,6 +19,7 @@ import torch
 
 from latency.errors import LatencyError
 from latency.model import document, fitting, prior
+from nas import plugins
 from nas.data.dataset import DataSpec
 from nas.errors import UserError
 from nas.objective import Objective
@@ -33,6 +34,8 @@ from tests.nas.small_msd import SMALL
 
 ROOT = Path(__file__).parents[2]
 EPOCHS = 3
+MNASNET = plugins.space("mnasnet")
+DROPPING = {"architecture": {d.name: d.options[0] for d in MNASNET.decisions}, "seed": 7}
 TOGETHER = 500  # seconds until a run counts as stuck
 
 
@@ -61,6 +64,14 @@ def network(nas_tune: ModuleType) -> Any:
     return nas_tune.trainable("msd", **tuned.TASK, epochs=EPOCHS)
 
 
+@pytest.fixture
+def dropping(nas_tune: ModuleType) -> Any:
+    """A kind whose state is more than weights: an average of them, and what dropout draws."""
+    made = nas_tune.trainable("mnasnet", **tuned.TASK, epochs=EPOCHS)
+    recipe = replace(made.task.recipe, average=0.5, dropout=0.5)
+    return type("dropping", (made,), {"task": replace(made.task, recipe=recipe)})
+
+
 def config(number: int = 0, **more: Any) -> dict[str, Any]:
     architecture = SMALL.sample(np.random.default_rng(number))
     return {"architecture": SMALL.parameters(architecture), "seed": 7, **more}
@@ -82,34 +93,32 @@ def assert_equal_weights(one: Any, other: Any) -> None:
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def test_a_trial_ends_as_the_same_trial_of_a_search_does(network: Any) -> None:
-    running = network(config())
-    told = [running.train() for _ in range(EPOCHS)]
-    assert [each["epoch"] for each in told] == [1, 2, 3]
-    assert [each["done"] for each in told] == [False, False, True]
-    architecture = SMALL.architecture(config()["architecture"])
-    job = TrialJob(
-        space="msd",
-        version=SMALL.version,
-        architecture=architecture.to_json(),
-        data=DataSpec(str(small_set.PATH), limit=60),
-        recipe=network.task.recipe,
-        seed=7,
-        number=0,
-    )
-    outcome = trial.run(job)
-    assert tuple(each["loss"] for each in told) == outcome.losses
-    measured = running._training._measured(outcome.held_out)
-    seen = Objective((), Reward.soft(1.0)).view(measured)
-    assert (told[-1]["accuracy"], told[-1]["latency_ms"]) == (seen.accuracy, seen.latency_ms)
-    assert told[-1]["reward"] == Reward.soft(1.0)(seen.accuracy, seen.latency_ms)
+def test_a_trial_ends_as_the_same_trial_of_a_search_does(network: Any, dropping: Any) -> None:
+    for kind, given in ((network, config()), (dropping, DROPPING)):
+        running = kind(given)
+        told = [running.train() for _ in range(EPOCHS)]
+        assert [each["epoch"] for each in told] == [1, 2, 3]
+        assert [each["done"] for each in told] == [False, False, True]
+        architecture = plugins.space(kind.task.space).architecture(given["architecture"])
+        job = TrialJob(
+            space=architecture.space,
+            version=architecture.version,
+            architecture=architecture.to_json(),
+            data=DataSpec(str(small_set.PATH), limit=60),
+            recipe=kind.task.recipe,
+            seed=7,
+            number=0,
+        )
+        outcome = trial.run(job)
+        assert tuple(each["loss"] for each in told) == outcome.losses
+        measured = running._training._measured(outcome.held_out)
+        seen = Objective((), Reward.soft(1.0)).view(measured)
+        assert (told[-1]["accuracy"], told[-1]["latency_ms"]) == (seen.accuracy, seen.latency_ms)
+        assert told[-1]["reward"] == Reward.soft(1.0)(seen.accuracy, seen.latency_ms)
 
 
-def test_a_checkpoint_goes_on_bit_for_bit_in_another_object(network: Any, tmp_path: Path) -> None:
-    # An average of the weights and what torch's own generator draws are state as well.
-    averaged = replace(network.task.recipe, average=0.9, dropout=0.5)
-    kind = type("averaged", (network,), {"task": replace(network.task, recipe=averaged)})
-    whole, half, rest = kind(config()), kind(config()), kind(config(seed=8))
+def test_a_checkpoint_goes_on_bit_for_bit_in_another_object(dropping: Any, tmp_path: Path) -> None:
+    whole, half, rest = dropping(DROPPING), dropping(DROPPING), dropping(DROPPING | {"seed": 8})
     told = [whole.train() for _ in range(EPOCHS)]
     half.train()
     torch.manual_seed(99)  # whatever else its process draws
