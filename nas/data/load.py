@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from nas.data.dataset import NAMES, Dataset, DataSpec, Split
-from nas.data.pools import Pool, Rows, Size, Source
+from nas.data.pools import Chosen, Pool, Rows, Source
 from nas.data.split import draw, rest
+from nas.data.statistics import Counts
 from nas.errors import UserError
 
 TABLE = {
@@ -29,13 +30,15 @@ def load(spec: DataSpec) -> Dataset:
     """
     source = open_source(spec)
     train_rows, held_out_pool, held_out_rows = _split(source, spec)
-    train = _read(source.train, train_rows, source.size)
-    mean, std = _statistics(train.images)
+    chosen = Chosen(source.train, train_rows, source.size)
+    counts = Counts(chosen.pool.channels)
+    train = _read(chosen, counts)
+    mean, std = counts.statistics()
     return Dataset(
         name=source.name,
         classes=source.classes,
         train=train,
-        held_out=_read(held_out_pool, held_out_rows, source.size),
+        held_out=_read(Chosen(held_out_pool, held_out_rows, source.size)),
         mean=mean,
         std=std,
         note=source.note,
@@ -52,7 +55,7 @@ def load_test(spec: DataSpec) -> Split:
     """
     source = open_source(spec)
     pool = source.test()
-    return _read(pool, np.arange(len(pool.labels), dtype=np.int64), source.size)
+    return _read(Chosen(pool, np.arange(len(pool.labels), dtype=np.int64), source.size))
 
 
 def open_source(spec: DataSpec) -> Source:
@@ -105,19 +108,12 @@ def _split(source: Source, spec: DataSpec) -> tuple[Rows, Pool, Rows]:
     return train, pool, held_out
 
 
-def _read(pool: Pool, rows: Rows, size: Size) -> Split:
-    return Split(pool.images(rows, size), torch.from_numpy(pool.labels[rows]))
-
-
-def _statistics(images: torch.Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation per channel at 0..1, from exact counts of the 256 levels."""
-    means, deviations = [], []
-    levels = np.arange(256) / 255
-    for channel in range(images.shape[1]):
-        counts = torch.bincount(images[:, channel].flatten(), minlength=256).numpy()
-        mean = float(counts @ levels / counts.sum())
-        variance = float(counts @ (levels - mean) ** 2 / counts.sum())
-        means.append(mean)
-        # A channel without any contrast would divide by zero.
-        deviations.append(max(variance**0.5, 1 / 255))
-    return tuple(means), tuple(deviations)
+def _read(chosen: Chosen, counts: Counts | None = None) -> Split:
+    images = torch.empty(chosen.shape, dtype=torch.uint8)
+    done = 0
+    for chunk in chosen.chunks():
+        images[done : done + len(chunk)] = chunk
+        done += len(chunk)
+        if counts is not None:
+            counts.add(chunk)
+    return Split(images, torch.from_numpy(chosen.labels))

@@ -20,6 +20,7 @@ from zlib import error as ZlibError
 
 import numpy as np
 
+from nas.data.archive import Member
 from nas.data.dataset import DataSpec
 from nas.data.decode import decode_header
 from nas.data.pools import ArrayPool, EncodedPool, Labels, Pool, Size, Source
@@ -61,7 +62,7 @@ def open_set(path: Path, spec: DataSpec) -> Source:
 
 
 class _Archive:
-    """An `.npz` file whose arrays are read one by one and checked."""
+    """An `.npz` file whose arrays are read one by one and checked; its images row by row."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -112,8 +113,13 @@ class _Archive:
             return tuple(str(name) for name in self.array("classes").reshape(-1))
         return tuple(str(label) for label in range(int(labels.max()) + 1))
 
+    def _stream(self, key: str) -> Member:
+        if key not in self.keys:
+            raise UserError(f"{self.path}: key {key!r} is missing")
+        return Member(self.path, key)
+
     def _pixels(self, part: str, labels: Labels) -> tuple[Pool, Size, int]:
-        pixels = self.array(f"{part}_images")
+        pixels = self._stream(f"{part}_images")
         shape = pixels.shape
         grey = len(shape) == 3
         if pixels.dtype != np.uint8 or not (grey or (len(shape) == 4 and shape[3] in (1, 3))):
@@ -121,20 +127,22 @@ class _Archive:
                 f"{self.path}: {part}_images is {pixels.dtype} {list(shape)};"
                 " it must be uint8 [n, height, width] or [n, height, width, 1 or 3]"
             )
-        self._same_count(part, "images", len(pixels), len(labels))
-        return ArrayPool(pixels, labels), (shape[1], shape[2]), 1 if grey else shape[3]
+        self._same_count(part, "images", shape[0], len(labels))
+        whole = pixels if pixels.by_rows else self.array(f"{part}_images")
+        pool = ArrayPool(whole, labels)
+        return pool, (shape[1], shape[2]), pool.channels
 
     def _encoded(self, part: str, labels: Labels) -> tuple[Pool, Size, int]:
-        data = self.array(f"{part}_jpeg")
+        data = self._stream(f"{part}_jpeg")
         offsets = self._integers(f"{part}_offsets")
         self._same_count(part, "offsets less one", len(offsets) - 1, len(labels))
-        if data.dtype != np.uint8 or data.ndim != 1:
+        if data.dtype != np.uint8 or len(data.shape) != 1:
             raise UserError(f"{self.path}: {part}_jpeg is {data.dtype}; it must be uint8 [bytes]")
-        if offsets[0] < 0 or offsets[-1] > len(data) or bool((np.diff(offsets) < 0).any()):
-            raise UserError(f"{self.path}: {part}_offsets do not rise within {len(data)} bytes")
+        if offsets[0] < 0 or offsets[-1] > data.shape[0] or bool((np.diff(offsets) < 0).any()):
+            raise UserError(f"{self.path}: {part}_offsets do not rise within {data.shape[0]} bytes")
 
         def encoded(row: int) -> bytes:
-            return data[offsets[row] : offsets[row + 1]].tobytes()
+            return data.between(int(offsets[row]), int(offsets[row + 1]))
 
         def name(row: int) -> str:
             return f"{self.path}: {part} image {row}"

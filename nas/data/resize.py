@@ -5,7 +5,12 @@ import torch.nn.functional as F
 
 from nas.onnx_runner.images import covering
 
-CHUNK = 2048  # images resized at once: bounds the float copy of a large set
+CHUNK = 1 << 24  # bytes worked on at once: bounds the copies of a large set
+
+
+def at_once(size: int) -> int:
+    """How many images of `size` bytes to work on at once."""
+    return max(1, CHUNK // size)
 
 
 def fit(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
@@ -15,13 +20,14 @@ def fit(images: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     height, width = covering(images.shape[2], images.shape[3], size)
     top, left = (height - size[0]) // 2, (width - size[1]) // 2
     out = torch.empty((*images.shape[:2], *size), dtype=torch.uint8)
-    for start in range(0, len(images), CHUNK):
+    step = at_once(images[0].numel() + images.shape[1] * height * width)
+    for start in range(0, len(images), step):
         scaled = F.interpolate(
-            images[start : start + CHUNK].float(),
+            images[start : start + step].float(),
             size=(height, width),
             mode="bilinear",
             antialias=True,
         )
         window = scaled[:, :, top : top + size[0], left : left + size[1]]
-        out[start : start + CHUNK] = window.round().clamp(0, 255).to(torch.uint8)
+        out[start : start + step] = window.round().clamp(0, 255).to(torch.uint8)
     return out
