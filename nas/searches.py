@@ -250,7 +250,7 @@ def _task(settings: SearchSettings, progress: Progress) -> "Task":
     from nas.underway import Task
 
     spec = settings.data_spec()
-    dataset = cached(spec)
+    dataset = cached(spec, progress.say)
     if dataset.note:
         progress.say(f"{dataset.name}: {dataset.note}")
     images = (len(dataset.train.labels), len(dataset.held_out.labels))

@@ -86,7 +86,7 @@ def start(subject: Subject, asked: Asked, out: Path, progress: Progress) -> Fini
     with interruption.listening():
         if asked.name is not None:
             _refuse_existing(out, asked.name)
-        settings, dataset = _resolved(subject, asked, out)
+        settings, dataset = _resolved(subject, asked, out, progress)
         job = _job(settings, dataset)
         folder = _create(out, settings)
         progress.say(f"training {folder}, recipe {settings.recipe_name}")
@@ -111,7 +111,8 @@ def resume(name: str, asked: Asked, out: Path, progress: Progress) -> Finished:
     with interruption.listening():
         settings = train_settings.load(folder)
         settings.refuse_other(asked)
-        return _drive(folder, _job(settings, cached(settings.data_spec())), progress, interruption)
+        dataset = cached(settings.data_spec(), progress.say)
+        return _drive(folder, _job(settings, dataset), progress, interruption)
 
 
 def opened(name: str, out: Path) -> Path:
@@ -126,7 +127,9 @@ def opened(name: str, out: Path) -> Path:
     )
 
 
-def _resolved(subject: Subject, asked: Asked, out: Path) -> tuple[TrainSettings, "Dataset"]:
+def _resolved(
+    subject: Subject, asked: Asked, out: Path, progress: Progress
+) -> tuple[TrainSettings, "Dataset"]:
     from nas import recipes
     from nas.training import hook as hooks
     from nas.training.trial import cached
@@ -136,7 +139,7 @@ def _resolved(subject: Subject, asked: Asked, out: Path) -> tuple[TrainSettings,
     if hook is not None and hook.metric is not None and asked.metric is not None:
         raise UserError(f"--metric {asked.metric}: {hook.path} has a metric of its own; leave one")
     spec = asked.spec(subject.data, subject.side)
-    dataset = cached(spec)
+    dataset = cached(spec, progress.say)
     recipe = asked.trained_by(dataset.image)
     stem = f"{subject.label}-{Path(spec.source).stem or 'data'}-{asked.recipe or 'default'}"
     settings = train_settings.resolve(

@@ -67,10 +67,11 @@ def trained_digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _no_models_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Latency models that the user keeps would be found by searches of the tests."""
+def _nothing_kept_for_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Latency models and images that the user keeps would be found by the tests."""
     with pytest.MonkeyPatch.context() as patch:
         if "MPLCONFIGDIR" not in os.environ:  # reading all fonts anew would take seconds
             patch.setenv("MPLCONFIGDIR", str(Path.home() / ".cache" / "matplotlib"))
+        patch.delenv("NAS_CACHE", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield

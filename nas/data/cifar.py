@@ -17,25 +17,36 @@ SIDE = 32
 LABEL_KEYS = ("labels", "fine_labels")  # CIFAR-10's, CIFAR-100's
 
 
+def files(spec: DataSpec) -> list[Path]:
+    """All files that the images are read from. UserError where the set is nowhere."""
+    known = cifar_files(spec.source)
+    folder = _folder(spec, known)
+    return [folder / name for name, _ in (*known.train, *known.test, known.meta)]
+
+
 def open_set(spec: DataSpec) -> Source:
     """The set of `spec.source` from the python batches a user has."""
-    name = spec.source
-    files = cifar_files(name)
-    how = f"unpack {files.url} in a folder and give it as the data root"
-    wanted = tuple(file for file, _ in files.train)
-    folder = find(name, spec.root, (files.folder, f"{name}/{files.folder}", ""), wanted, (), how)
-    classes = _classes(folder, files)
-    train = _pool(folder, files.train, len(classes))
+    known = cifar_files(spec.source)
+    folder = _folder(spec, known)
+    classes = _classes(folder, known)
+    train = _pool(folder, known.train, len(classes))
     side = spec.image or SIDE
     return Source(
-        name=name,
+        name=spec.source,
         classes=classes,
         size=(side, side),
         train=train,
         held_out=held_out_count(train.labels),
-        test=lambda: _pool(folder, files.test, len(classes)),
+        test=lambda: _pool(folder, known.test, len(classes)),
         note="" if side == SIDE else f"32x32 images, resized bilinearly to {side}x{side}",
     )
+
+
+def _folder(spec: DataSpec, known: CifarFiles) -> Path:
+    name = spec.source
+    how = f"unpack {known.url} in a folder and give it as the data root"
+    wanted = tuple(file for file, _ in known.train)
+    return find(name, spec.root, (known.folder, f"{name}/{known.folder}", ""), wanted, (), how)
 
 
 def _classes(folder: Path, files: CifarFiles) -> tuple[str, ...]:

@@ -68,16 +68,30 @@ def _absolute(path: str) -> Path:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Split:
-    """Images uint8 [n, channels, height, width] and their labels int64 [n]."""
+    """Images uint8 [n, channels, height, width] and their labels int64 [n].
+
+    mapped: the images lie in a file that is read as they are looked at; they cannot be changed.
+    """
 
     images: "torch.Tensor"
     labels: "torch.Tensor"
+    mapped: bool = False
 
     def __post_init__(self) -> None:
         assert self.images.ndim == 4 and len(self.images) == len(self.labels)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def batch(self, rows: "torch.Tensor") -> "torch.Tensor":
+        """A copy of the images of `rows` (int64 [k]), in that order."""
+        if not self.mapped:
+            return self.images[rows]
+        order = rows.argsort()
+        read = self.images[rows[order]]  # in the order of the disk
+        out = read.new_empty(read.shape)
+        out[order] = read
+        return out
 
 
 @dataclass(frozen=True, eq=False, slots=True)

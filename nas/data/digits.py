@@ -1,5 +1,7 @@
 """The bundled default: scikit-learn's 1,797 handwritten digits of 8x8 pixels."""
 
+from pathlib import Path
+
 import numpy as np
 
 from nas.data.dataset import DataSpec
@@ -9,6 +11,13 @@ from nas.data.split import draw, rest
 TEST, HELD_OUT = 397, 500  # 900 remain to train on
 DEFAULT_IMAGE = 32  # what the networks of the literature are drawn for
 BRIGHTEST = 16
+
+
+def files(spec: DataSpec) -> list[Path]:
+    """The file that scikit-learn brings the images in."""
+    from sklearn import datasets
+
+    return [Path(datasets.__file__).parent / "data" / "digits.csv.gz"]
 
 
 def open_set(spec: DataSpec) -> Source:

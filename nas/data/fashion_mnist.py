@@ -34,10 +34,16 @@ HOW = (
 )
 
 
+def files(spec: DataSpec) -> list[Path]:
+    """All files that the images are read from. UserError where the set is nowhere."""
+    folder = _folder(spec)
+    kinds = (IMAGES, LABELS)
+    return [_file(folder, kind.format(part=part)) for part in ("train", "t10k") for kind in kinds]
+
+
 def open_set(spec: DataSpec) -> Source:
     """The original images, not resized unless `spec.image` says so."""
-    first = IMAGES.format(part="train")
-    folder = find("fashion-mnist", spec.root, FOLDERS, (first + ".gz", first), SYSTEM, HOW)
+    folder = _folder(spec)
     train = _pool(folder, "train")
     side = spec.image or SIDE
     return Source(
@@ -49,6 +55,11 @@ def open_set(spec: DataSpec) -> Source:
         test=lambda: _pool(folder, "t10k"),
         note="" if side == SIDE else f"28x28 images, resized bilinearly to {side}x{side}",
     )
+
+
+def _folder(spec: DataSpec) -> Path:
+    first = IMAGES.format(part="train")
+    return find("fashion-mnist", spec.root, FOLDERS, (first + ".gz", first), SYSTEM, HOW)
 
 
 def _pool(folder: Path, part: str) -> ArrayPool:

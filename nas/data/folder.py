@@ -35,6 +35,13 @@ class _Files:
         )
 
 
+def files(folder: Path) -> list[Path]:
+    """All files in the class folders, images or not."""
+    parts = (folder / name for name in ("train", "val", "test"))
+    classes = [path for part in parts if part.is_dir() for path in _folders(part)]
+    return [file for path in classes for file in sorted(path.iterdir())]
+
+
 def open_set(folder: Path, spec: DataSpec) -> Source:
     """The images under `folder`; only the headers of the train images are read now.
 

@@ -1,15 +1,21 @@
 """From the words of a `DataSpec` to tensors."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from nas.cache_folder import cache_folder
+from nas.data import folder, npz, once
 from nas.data.dataset import NAMES, Dataset, DataSpec, Split
-from nas.data.pools import Chosen, Pool, Rows, Source
+from nas.data.decoded import Decoded, Wanted, in_memory
+from nas.data.identity import identity
+from nas.data.memory import allowed
+from nas.data.once import Tell
+from nas.data.pools import Chosen, Source
 from nas.data.split import draw, rest
-from nas.data.statistics import Counts
 from nas.errors import UserError
 
 TABLE = {
@@ -19,33 +25,26 @@ TABLE = {
     "cifar100": "nas.data.cifar",
 }
 assert tuple(TABLE) == NAMES
+SHARE = 1024  # a worker per core may hold a copy; all of them together stay at some percent
 
 
-def load(spec: DataSpec) -> Dataset:
+def load(spec: DataSpec, say: Tell = lambda line: None, memory: int | None = None) -> Dataset:
     """The train and held-out images of `spec`; a pure function of it and the files.
+
+    Sets above a small share of the memory are decoded once on a machine into a file, which is
+    mapped: the same images in less memory. say: told before that is done.
+    memory: bytes that may be used; None: what the system lets this process use.
 
     Raises:
         UserError: data not found, empty, of one class only, with fewer than 2 held-out images, or
-            corrupt: one line says which.
+            corrupt, or too large for memory and disk: one line says which.
     """
-    source = open_source(spec)
-    train_rows, held_out_pool, held_out_rows = _split(source, spec)
-    chosen = Chosen(source.train, train_rows, source.size)
-    counts = Counts(chosen.pool.channels)
-    train = _read(chosen, counts)
-    mean, std = counts.statistics()
-    return Dataset(
-        name=source.name,
-        classes=source.classes,
-        train=train,
-        held_out=_read(Chosen(held_out_pool, held_out_rows, source.size)),
-        mean=mean,
-        std=std,
-        note=source.note,
-    )
+    found = _decoded(spec, "train", _to_train_on, say, memory)
+    train, held_out = found.parts
+    return Dataset(found.name, found.classes, train, held_out, found.mean, found.std, found.note)
 
 
-def load_test(spec: DataSpec) -> Split:
+def load_test(spec: DataSpec, say: Tell = lambda line: None, memory: int | None = None) -> Split:
     """The test images of `spec`, the same ones whatever its seed and limit.
 
     For the final evaluation of finished networks only: nothing that chooses may call it.
@@ -53,9 +52,35 @@ def load_test(spec: DataSpec) -> Split:
     Raises:
         UserError: as `load`.
     """
+    (test,) = _decoded(replace(spec, seed=0, limit=None), "test", _to_test, say, memory).parts
+    return test
+
+
+def _decoded(
+    spec: DataSpec,
+    part: str,
+    choose: Callable[[Source, DataSpec], tuple[Chosen, ...]],
+    say: Tell,
+    memory: int | None,
+) -> Decoded:
+    place, name = cache_folder("decoded"), identity(spec, part, _files(spec))
+    known = once.found(place, name)
+    if known is not None:
+        return known
     source = open_source(spec)
-    pool = source.test()
-    return _read(Chosen(pool, np.arange(len(pool.labels), dtype=np.int64), source.size))
+    wanted = Wanted(source.name, source.classes, source.note, choose(source, spec))
+    if wanted.bytes <= (allowed() if memory is None else memory) // SHARE:
+        return in_memory(wanted)
+    return once.made(place, name, wanted, say)
+
+
+def _files(spec: DataSpec) -> list[Path]:
+    """What the images of `spec` are read from; empty where there is no such data."""
+    if spec.source in TABLE:
+        files: list[Path] = import_module(TABLE[spec.source]).files(spec)
+        return files
+    path = Path(spec.source).expanduser()
+    return folder.files(path) if path.is_dir() else [path]
 
 
 def open_source(spec: DataSpec) -> Source:
@@ -64,9 +89,9 @@ def open_source(spec: DataSpec) -> Source:
         return _checked(import_module(TABLE[spec.source]).open_set(spec))
     path = Path(spec.source).expanduser()
     if path.is_dir():
-        return _checked(import_module("nas.data.folder").open_set(path, spec))
+        return _checked(folder.open_set(path, spec))
     if path.suffix == ".npz" and path.is_file():
-        return _checked(import_module("nas.data.npz").open_set(path, spec))
+        return _checked(npz.open_set(path, spec))
     what = "no such .npz file" if path.suffix == ".npz" else "no such data set, folder or .npz file"
     raise UserError(f"data {spec.source!r}: {what}; known sets are {', '.join(TABLE)}")
 
@@ -91,8 +116,8 @@ def _checked(source: Source) -> Source:
     return source
 
 
-def _split(source: Source, spec: DataSpec) -> tuple[Rows, Pool, Rows]:
-    """Train rows, and the pool and rows of the held-out images."""
+def _to_train_on(source: Source, spec: DataSpec) -> tuple[Chosen, ...]:
+    """Train images and held-out images."""
     labels = source.train.labels
     held_out_seed, limit_seed = np.random.SeedSequence(spec.seed).spawn(2)
     if isinstance(source.held_out, int):
@@ -105,15 +130,9 @@ def _split(source: Source, spec: DataSpec) -> tuple[Rows, Pool, Rows]:
         train = np.arange(len(labels), dtype=np.int64)
     if spec.limit is not None and spec.limit < len(train):
         train = train[draw(labels[train], spec.limit, np.random.default_rng(limit_seed))]
-    return train, pool, held_out
+    return Chosen(source.train, train, source.size), Chosen(pool, held_out, source.size)
 
 
-def _read(chosen: Chosen, counts: Counts | None = None) -> Split:
-    images = torch.empty(chosen.shape, dtype=torch.uint8)
-    done = 0
-    for chunk in chosen.chunks():
-        images[done : done + len(chunk)] = chunk
-        done += len(chunk)
-        if counts is not None:
-            counts.add(chunk)
-    return Split(images, torch.from_numpy(chosen.labels))
+def _to_test(source: Source, spec: DataSpec) -> tuple[Chosen, ...]:
+    pool = source.test()
+    return (Chosen(pool, np.arange(len(pool.labels), dtype=np.int64), source.size),)

@@ -55,7 +55,7 @@ def read(
     from nas.data.load import load, load_test
 
     say(f"reading {spec.source}")
-    dataset = load(spec)
+    dataset = load(spec, say)
     if dataset.image != trained.image:
         asked, own = ("x".join(map(str, shape)) for shape in (dataset.image, trained.image))
         raise UserError(f"images of {dataset.name} are {asked}, the network takes {own}")
@@ -66,7 +66,8 @@ def read(
         )
     # Beside the final experiments, this is the one place that may look at test images: the network
     # is finished, its thresholds come from the held-out images alone.
-    return Judges(dataset.held_out, load_test(spec) if test else None, dataset.name, dataset.note)
+    judges = load_test(spec, say) if test else None
+    return Judges(dataset.held_out, judges, dataset.name, dataset.note)
 
 
 def _place(source: str) -> str:

@@ -1,7 +1,6 @@
 """The latency model of a search: read from a file, kept in a cache, or fitted before the search."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latency.errors import LatencyError
+from nas.cache_folder import cache_folder
 from nas.errors import UserError
 from nas.progress import spoken
 
@@ -131,9 +131,8 @@ def absolute(asked: str) -> str:
 
 
 def cache() -> Path:
-    """Return the folder of fitted models: `$XDG_CACHE_HOME/nas/latency`, or under `~/.cache`."""
-    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(home).expanduser() / "nas" / "latency"
+    """Return the folder of fitted models."""
+    return cache_folder("latency")
 
 
 def _name(bench: "Bench", shape: Shape) -> str:

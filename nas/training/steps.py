@@ -70,7 +70,7 @@ class Steps:
     def batch(self, rows: torch.Tensor) -> torch.Tensor:
         """One step of the optimiser; the loss before it, a scalar."""
         recipe, data = self.recipe, self.dataset
-        images = normalise(data.train.images[rows], data.mean, data.std)
+        images = normalise(data.train.batch(rows), data.mean, data.std)
         images = augment(images, self.generator, recipe.crop, recipe.flip)
         x = images.contiguous(memory_format=torch.channels_last).to(self.device)
         labels = data.train.labels[rows].to(self.device)

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from nas.data.dataset import Dataset, DataSpec
@@ -151,9 +150,15 @@ def _begun(job: TrialJob, data: bytes | None) -> tuple[TrialCheckpoint | None, b
         return None, None
 
 
-@lru_cache(maxsize=1)
-def cached(spec: DataSpec) -> Dataset:
-    """`load(spec)`, once in a process: a worker trains many networks on the same images."""
+def cached(spec: DataSpec, say: Callable[[str], None] = lambda line: None) -> Dataset:
+    """`load(spec, say)`, once in a process: a worker trains many networks on the same images."""
     from nas.data.load import load
 
-    return load(spec)
+    found = _loaded.get(spec)
+    if found is None:
+        _loaded.clear()  # before the next: both together may not fit
+        found = _loaded[spec] = load(spec, say)
+    return found
+
+
+_loaded: dict[DataSpec, Dataset] = {}

@@ -57,10 +57,11 @@ def test_a_trial_is_a_function_of_its_job(job: TrialJob) -> None:
 
 
 def test_a_process_loads_its_images_once(job: TrialJob) -> None:
-    trial.cached.cache_clear()
     run(job)
+    first = trial.cached(job.data)
     run(job)
-    assert (trial.cached.cache_info().misses, trial.cached.cache_info().hits) == (1, 1)
+    assert trial.cached(job.data) is first
+    assert trial.cached(replace(job.data, limit=50)) is not first
 
 
 def test_an_architecture_of_another_version_is_refused(job: TrialJob) -> None:
