@@ -12,7 +12,7 @@ from nas.errors import UserError
 
 UNREADABLE = (OSError, ValueError, BadZipFile, EOFError, ZlibError, KeyError)
 BLOCK = 1 << 20  # bytes read at once where nothing is kept
-SPAN = 1 << 25  # bytes: rows that lie closer together are read with what is between them
+SPAN = 1 << 23  # bytes: rows that lie closer together are read with what is between them
 
 
 class Member:

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 
 from nas.onnx_runner.images import covering
 
-CHUNK = 1 << 24  # bytes worked on at once: bounds the copies of a large set
+CHUNK = 1 << 22  # bytes worked on at once: bounds the copies of a large set
 
 
 def at_once(size: int) -> int:
