@@ -1,6 +1,6 @@
 """What a search learns from: the words that name data, and the images themselves."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -70,12 +70,13 @@ def _absolute(path: str) -> Path:
 class Split:
     """Images uint8 [n, channels, height, width] and their labels int64 [n].
 
-    mapped: the images lie in a file that is read as they are looked at; they cannot be changed.
+    fetch: of images that lie in a file and cannot be changed: has the system read rows (ascending)
+    that will be looked at next. None where the images are in memory.
     """
 
     images: "torch.Tensor"
     labels: "torch.Tensor"
-    mapped: bool = False
+    fetch: Callable[[list[int]], None] | None = None
 
     def __post_init__(self) -> None:
         assert self.images.ndim == 4 and len(self.images) == len(self.labels)
@@ -83,12 +84,18 @@ class Split:
     def __len__(self) -> int:
         return len(self.labels)
 
+    @property
+    def mapped(self) -> bool:
+        return self.fetch is not None
+
     def batch(self, rows: "torch.Tensor") -> "torch.Tensor":
         """A copy of the images of `rows` (int64 [k]), in that order."""
-        if not self.mapped:
+        if self.fetch is None:
             return self.images[rows]
         order = rows.argsort()
-        read = self.images[rows[order]]  # in the order of the disk
+        ascending = rows[order]  # as they lie on the disk
+        self.fetch(ascending.tolist())
+        read = self.images[ascending]
         out = read.new_empty(read.shape)
         out[order] = read
         return out

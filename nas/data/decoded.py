@@ -11,6 +11,7 @@ import os
 import struct
 import warnings
 from dataclasses import dataclass
+from functools import partial
 from math import prod
 from typing import BinaryIO
 
@@ -108,13 +109,16 @@ def mapped(descriptor: int) -> Decoded | None:
     about = json.loads(content[end : end + length])
     if sum(prod(shape) + 8 * shape[0] for shape in about["parts"]) != end:
         return None
+    # Rows are asked for one by one: reading around each would read the file many times over.
+    content.madvise(mmap.MADV_RANDOM)
     parts, place = [], 0
     for shape in about["parts"]:
+        fetch = partial(_fetch, content, place, prod(shape[1:]))
         images = np.frombuffer(content, np.uint8, prod(shape), place).reshape(shape)
         place += images.nbytes
         labels = np.frombuffer(content, np.uint8, 8 * shape[0], place).copy()
         place += labels.nbytes
-        parts.append(Split(_tensor(images), torch.from_numpy(labels.view(np.int64)), mapped=True))
+        parts.append(Split(_tensor(images), torch.from_numpy(labels.view(np.int64)), fetch))
     return Decoded(
         about["name"],
         tuple(about["classes"]),
@@ -123,6 +127,14 @@ def mapped(descriptor: int) -> Decoded | None:
         tuple(about["std"]),
         tuple(parts),
     )
+
+
+def _fetch(content: mmap.mmap, start: int, size: int, rows: list[int]) -> None:
+    """Have the system read rows of `size` bytes, all of them at once, before they are needed."""
+    for row in rows:
+        first = start + row * size
+        page = first - first % mmap.PAGESIZE
+        content.madvise(mmap.MADV_WILLNEED, page, first + size - page)
 
 
 def _tensor(images: np.ndarray) -> torch.Tensor:

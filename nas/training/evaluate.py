@@ -41,7 +41,8 @@ def answers(
     with torch_threads(threads), torch.inference_mode():
         for start in range(0, len(split), BATCH):
             with pause():
-                x = normalise(split.images[start : start + BATCH], mean, std)
+                rows = torch.arange(start, min(start + BATCH, len(split)))
+                x = normalise(split.batch(rows), mean, std)
                 x = x.contiguous(memory_format=torch.channels_last).to(device)
                 logits.append(torch.stack(network(x), dim=1).float().cpu())
             _check_finite(logits[-1])

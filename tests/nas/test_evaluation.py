@@ -174,7 +174,7 @@ def test_no_threshold_depends_on_the_test(made: Made) -> None:
 
 
 def test_held_out_reads_no_test_image(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(spec):
+    def forbidden(spec, say):
         raise AssertionError("the test images were read")
 
     monkeypatch.setattr(loading, "load_test", forbidden)
