@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from latency.exchanged import SIZE_LIMIT
 from nas import atomic
-from nas.documents import SIZE_LIMIT, read, validate
+from nas.documents import read, validate
 from nas.errors import UserError
 from search_spaces.architecture import Architecture, Option
 

@@ -22,6 +22,7 @@ FILE = "live.json"
 SILENCE = 60.0  # seconds without a word after which a driver counts as gone
 _HEARTBEAT = 5.0  # seconds between two words when nothing changes
 _PAUSE = 1.0  # seconds between two words at least
+_LARGEST = 2**20  # bytes; a thousand workers say as much
 
 DONE = "all trials have ended"
 
@@ -138,7 +139,8 @@ def _write(path: Path, moment: Moment) -> None:
 def read(run: Path) -> Moment | None:
     """What the driver of the run in folder `run` said last; None if missing or damaged."""
     try:
-        return _MOMENT.validate_json((run / FILE).read_bytes(), strict=True)
+        with (run / FILE).open("rb") as file:
+            return _MOMENT.validate_json(file.read(_LARGEST), strict=True)
     except (OSError, ValidationError):
         return None
 

@@ -236,10 +236,12 @@ def runs(out: str | Path = "results") -> list[Run]:
 
 
 def _read(path: Path) -> Run:
+    from latency.exchanged import read_json
+
     options = settings_file.load(path / SETTINGS)
     settings = settings_file.parse(options, str(path / SETTINGS))
     try:
-        latency = json.loads((path / LATENCY).read_text(encoding="utf-8"))
+        latency = read_json(path / LATENCY)
         run = Run(path, settings, latency)
         assert run.target_ms > 0
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:

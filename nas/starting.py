@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from search_spaces.space import SearchSpace
 
 FILE = "start.json"
+SIZE_LIMIT = 4 * 2**20  # bytes; ten published networks have a hundredth of it
 NONE, PUBLISHED = "none", "published"
 
 
@@ -121,9 +122,11 @@ def load(folder: Path, space: "SearchSpace") -> tuple[StartingPoint, ...]:
     Raises UserError for a missing or damaged file, SpaceError for a network of another
     version of the space.
     """
+    from latency.exchanged import read_json
+
     path = folder / FILE
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path, SIZE_LIMIT)
         return tuple(from_json(each, space) for each in data)
     except SpaceError:
         raise

@@ -10,6 +10,7 @@ from typing import Any
 
 from latency.bench import Bench
 from latency.errors import LatencyError
+from latency.exchanged import read_json
 from latency.fingerprint import refuse_other
 from latency.model.composition import Composition
 from latency.model.errors import Errors
@@ -17,10 +18,11 @@ from latency.model.model import LatencyModel, Misses, Row, Scope
 from latency.model.work import Work
 
 SCHEMA_VERSION = 2
+SIZE_LIMIT = 4 * 2**20  # bytes; a model of a thousand blocks has a tenth of it
 
 
 def save(model: LatencyModel, path: Path) -> None:
-    """Write a model to a file, whole or not at all."""
+    """Write a model to a file, whole or not at all. Raises LatencyError for one too large."""
     content = {
         "fingerprint": model.fingerprint,
         "scope": asdict(model.scope),
@@ -33,17 +35,15 @@ def save(model: LatencyModel, path: Path) -> None:
         "table": [[text, row.ms, row.own, asdict(row.work)] for text, row in model.table.items()],
     }
     whole = {"schema_version": SCHEMA_VERSION, "digest": _digest(content), "model": content}
-    _write(path, json.dumps(whole, indent=1, allow_nan=False) + "\n")
+    text = json.dumps(whole, indent=1, allow_nan=False) + "\n"
+    if len(text) > SIZE_LIMIT:
+        raise LatencyError(f"{path}: the model would be larger than {SIZE_LIMIT // 2**20} MiB")
+    _write(path, text)
 
 
 def load(path: Path) -> LatencyModel:
     """Read a model. Raises LatencyError, one line, for a file that is none, broken or other."""
-    try:
-        whole = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise LatencyError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError:
-        raise LatencyError(f"{path}: not a latency model (no JSON)") from None
+    whole = read_json(Path(path), SIZE_LIMIT)
     if not isinstance(whole, dict) or not {"schema_version", "digest", "model"} <= whole.keys():
         raise LatencyError(f"{path}: not a latency model; nas latency fit writes one")
     if whole["schema_version"] != SCHEMA_VERSION:

@@ -5,10 +5,10 @@ from pathlib import Path
 from string import Formatter
 from typing import Annotated, Any, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from latency.errors import LatencyError
+from latency.exchanged import read_yaml
 from latency.remote.figures import OUTPUTS, Output, expression
 
 PLACES = ("graph", "threads", "warm_up", "repeats", "cores")
@@ -90,15 +90,7 @@ class DeviceFile(BaseModel):
 
 def load(path: Path) -> DeviceFile:
     """Return the device of a YAML file. Raises LatencyError: file, field, and what is right."""
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no UTF-8 text"
-        raise LatencyError(f"{path}: cannot be read as a device file: {reason}") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f" in line {mark.line + 1}" if mark else ""
-        raise LatencyError(f"{path}: is not YAML{line}") from None
+    data = read_yaml(path)
     if not isinstance(data, dict):
         raise LatencyError(f"{path}: must hold lines 'field: value', such as 'reach: adb'")
     try:

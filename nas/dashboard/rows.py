@@ -121,7 +121,7 @@ def _mapping(text: str) -> dict[str, Any]:
     """What is recorded; nothing where it is damaged, and None for what is no finite number."""
     try:
         value = json.loads(text, parse_constant=lambda name: None)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FILE = "front.json"
 SCHEMA_VERSION = 1
+SIZE_LIMIT = 4 * 2**20  # bytes; a front of a hundred networks has a tenth of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +78,14 @@ def measured(run: "Run", bench: "Bench", say: "Say") -> None:
 
 def read(run: Path) -> FrontLatency | None:
     """Return what was measured of a run's front; None where nothing was. Raises UserError."""
+    from latency.errors import LatencyError
+    from latency.exchanged import read_json
+
     path = run / FILE
+    if not path.exists():
+        return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, SIZE_LIMIT)
         if content["schema_version"] != SCHEMA_VERSION:
             raise UserError(f"{path}: schema version {content['schema_version']}; upgrade nas")
         networks = content["networks"]
@@ -89,9 +95,7 @@ def read(run: Path) -> FrontLatency | None:
             float(content["noise"] or 0.0),
             content,
         )
-    except FileNotFoundError:
-        return None
-    except (OSError, LookupError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except (LatencyError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is damaged ({error!r}); delete it") from None
 
 

@@ -359,7 +359,7 @@ def test_what_no_longer_runs_here_is_refused(
         (f"latency measure {BATCH_4} --runtime onx", "unknown runtime"),
         (f"latency explain {BATCH_4}", "--model"),
         (f"latency explain {BATCH_4} --model gone.json", "gone.json"),
-        (f"latency explain {BATCH_4} --model model.samples.parquet", "not a latency model"),
+        (f"latency explain {BATCH_4} --model model.samples.parquet", "is not text in UTF-8"),
         (f"latency explain {BATCH_4} --model model.json -o a.gif", ".svg"),
         ("latency devices --ray-address 127.0.0.1:1", "127.0.0.1:1"),
         (

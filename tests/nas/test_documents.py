@@ -1,7 +1,8 @@
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from nas.documents import DEPTH_LIMIT, SIZE_LIMIT, read, validate
+from latency.exchanged import DEPTH_LIMIT, SIZE_LIMIT
+from nas.documents import read, validate
 from nas.errors import UserError
 
 
