@@ -1,7 +1,6 @@
 """What was found out about one architecture: facts only, every opinion is derived from them."""
 
 import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,9 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from nas import atomic
+from nas import arrays, atomic
 from nas.errors import UserError
 from nas.rewards import Risk
+
+_LARGEST = 64 * 2**20  # bytes; 50,000 images and 20 exits take a twentieth
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,14 +81,12 @@ class HeldOut:
     def load(cls, path: Path) -> "HeldOut":
         """Read what `save` wrote. Raises UserError, naming the file, if it is not that."""
         try:
-            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-                return cls(arrays["confidence"], arrays["correct"])
+            with arrays.opened(path, _LARGEST) as found:
+                return cls(found["confidence"], found["correct"])
         except FileNotFoundError:
             raise UserError(f"{path}: no such file of held-out facts") from None
-        except (OSError, EOFError, KeyError, ValueError, IndexError, zipfile.BadZipFile) as error:
+        except (KeyError, IndexError, *arrays.UNREADABLE) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            if "pickle" in reason:  # what numpy cannot read, it wants to unpickle
-                reason = "damaged, or of another kind"
             raise UserError(f"{path}: not a file of held-out facts ({reason})") from None
 
 

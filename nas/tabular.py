@@ -11,18 +11,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from controllers.plain_space import PlainSpace
 from controllers.plain_space import Point as Choices
+from nas import arrays
 from nas.errors import UserError
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
+_LARGEST = 2**30  # bytes
 CLAMP = 0.01
 """Latencies below this share of the median count as that: networks that compute nothing."""
 
@@ -32,9 +33,9 @@ class Table:
 
     def __init__(self, path: Path) -> None:
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                self._columns: dict[str, NDArray[Any]] = {n: arrays[n] for n in arrays.files}
-        except (OSError, EOFError, ValueError, AttributeError, TypeError, BadZipFile) as error:
+            with arrays.opened(path, _LARGEST) as found:
+                self._columns: dict[str, NDArray[Any]] = {n: found[n] for n in found.names}
+        except arrays.UNREADABLE as error:
             raise UserError(f"{path} is no table (a numpy .npz file): {error}") from None
         self.path = path
 

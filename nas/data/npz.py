@@ -15,11 +15,10 @@ Arrays of Python objects are refused: they are pickles.
 """
 
 from pathlib import Path
-from zipfile import BadZipFile
-from zlib import error as ZlibError
 
 import numpy as np
 
+from nas import arrays
 from nas.data.archive import Member
 from nas.data.dataset import DataSpec
 from nas.data.decode import decode_header
@@ -67,18 +66,18 @@ class _Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                self.keys = frozenset(archive.files)
-        except (OSError, ValueError, BadZipFile, EOFError, AttributeError) as error:
+            with arrays.opened(path) as archive:
+                self.keys = frozenset(archive.names)
+        except arrays.UNREADABLE as error:
             raise UserError(f"{path}: not an .npz file that can be read") from error
 
     def array(self, key: str) -> np.ndarray:
         if key not in self.keys:
             raise UserError(f"{self.path}: key {key!r} is missing")
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
-                return np.asarray(archive[key])
-        except (OSError, ValueError, BadZipFile, EOFError, ZlibError) as error:
+            with arrays.opened(self.path) as archive:
+                return archive[key]
+        except arrays.UNREADABLE as error:
             raise UserError(f"{self.path}: {key} cannot be read ({error})") from error
 
     def part(self, part: str) -> tuple[Pool, Size, int]:
