@@ -37,6 +37,8 @@ def decode_header(encoded: Path | bytes, name: str) -> tuple[tuple[int, int], bo
     """
     try:
         with Image.open(BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as image:
+            if image.format != "JPEG":  # which may be decoded at an eighth
+                images.refuse_large(*image.size)  # EXIF of a PNG may stand behind its pixels
             turned = image.getexif().get(ORIENTATION) in TURNED
             size = (image.width, image.height) if turned else (image.height, image.width)
             return size, image.mode not in GREY_MODES

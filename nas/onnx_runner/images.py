@@ -15,6 +15,9 @@ Pixels = npt.NDArray[np.uint8]
 SUFFIXES = frozenset(
     {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 )
+MOST_PIXELS = 40_000_000
+"""Of one image once it is decoded: 160 MB, where a file of a few kilobytes can ask for any size."""
+
 # What Pillow raises on files that are cut off, of another kind, or made to exhaust memory.
 UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError)
 
@@ -26,7 +29,10 @@ def decode(encoded: Path | bytes, name: str, channels: int, size: tuple[int, int
     """
     try:
         with Image.open(BytesIO(encoded) if isinstance(encoded, bytes) else encoded) as opened:
-            opened.draft(None, size[::-1])  # large JPEGs decode at a half, a quarter or an eighth
+            if not opened.info.get("progressive"):  # of which all is kept, at whatever size
+                opened.draft(None, size[::-1])  # large JPEGs decode at a half, a quarter, an eighth
+            refuse_large(*opened.size)
+            refuse_large(*covering(*opened.size, size[::-1]))  # of a line, gigabytes
             image = _of_channels(ImageOps.exif_transpose(opened), channels)
     except UNREADABLE as error:
         raise InputError(unreadable(name, error)) from error
@@ -37,6 +43,12 @@ def decode(encoded: Path | bytes, name: str, channels: int, size: tuple[int, int
         image = image.crop((left, top, left + size[1], top + size[0]))
     pixels = np.asarray(image, dtype=np.uint8).reshape(*size, channels)
     return pixels.transpose(2, 0, 1).copy()  # Pillow's own memory cannot be written to
+
+
+def refuse_large(width: int, height: int) -> None:
+    """Raise ValueError for an image whose pixels would fill the memory."""
+    if width * height > MOST_PIXELS:
+        raise ValueError(f"{width}x{height} pixels, at most {MOST_PIXELS:,} fit")
 
 
 def covering(height: int, width: int, size: tuple[int, int]) -> tuple[int, int]:
