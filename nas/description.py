@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 Image = tuple[int, int, int]
 """Channels, height, width."""
 
+LARGEST = 4096
+"""Of each: larger images are no network's input here, and would take all memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exit:
@@ -101,9 +104,10 @@ def describe(
 def check_shape(image: Image, classes: int) -> None:
     """Raise UserError for an image shape or a number of classes that no network can have."""
     sizes = image if isinstance(image, list | tuple) else ()
-    if len(sizes) != 3 or not all(type(size) is int and size >= 1 for size in sizes):
+    if len(sizes) != 3 or not all(type(size) is int and 1 <= size <= LARGEST for size in sizes):
         raise UserError(
-            f"image {image!r}: expected channels, height and width, such as (3, 32, 32)"
+            f"image {image!r}: expected channels, height and width, such as (3, 32, 32), "
+            f"each at most {LARGEST}"
         )
     if type(classes) is not int or classes < 2:
         raise UserError(f"classes {classes!r}: a classifier has at least 2")

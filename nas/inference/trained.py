@@ -1,5 +1,6 @@
 """A trained network, opened for use: its config, its weights and its exit policy."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,7 +54,8 @@ def open_trained(text: str, out: Path, weights: Path | None = None) -> Trained:
     weights = weights or found
     if weights is None:
         raise UserError(f"{text}: no weights; nas train {text} makes them, or give --weights FILE")
-    return ready(config, _bytes(weights), str(weights))
+    _refuse_incomplete(config, str(weights))
+    return ready(config, _bytes(weights, config), str(weights))
 
 
 def located(text: str, out: Path) -> "tuple[Config, Path | None]":
@@ -80,15 +82,18 @@ def located(text: str, out: Path) -> "tuple[Config, Path | None]":
     )
 
 
+def _refuse_incomplete(config: "Config", where: str) -> None:
+    for part in ("image", "classes", "preprocessing"):
+        if getattr(config, part) is None:
+            raise UserError(f"{where}: its config does not say the {part}")
+
+
 def ready(config: "Config", weights: bytes, where: str) -> Trained:
     """Build the network of a config around its weights; `where` names them in an error."""
     from nas.networks import build
     from nas.training.steps import channels_last
     from nas.training.weights import load_bytes
 
-    for part in ("image", "classes", "preprocessing"):
-        if getattr(config, part) is None:
-            raise UserError(f"{where}: its config does not say the {part}")
     assert config.image is not None and config.classes is not None
     network = build(config.architecture(), config.image, len(config.classes))
     try:
@@ -123,8 +128,21 @@ def _of_run(name: str, trial: str, out: Path) -> "tuple[Config, Path]":
     return config_of(run, chosen), path
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, config: "Config") -> bytes:
+    """The file, if it may hold the network: a config of a few lines can ask for a huge one."""
+    from nas.description import describe
+    from nas.training.weights import FLOAT, HEAD
+
+    assert config.image is not None and config.classes is not None
+    needed = FLOAT * describe(config.architecture(), config.image, len(config.classes)).parameters
+    most = 2 * needed + HEAD  # statistics of norms besides, fewer than the parameters
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            if needed <= size <= most:
+                return file.read(most)
     except OSError as error:
         raise UserError(f"{path}: weights cannot be read ({error.strerror})") from None
+    raise UserError(
+        f"{path}: weights do not fit the network: {size:,} bytes, its parameters are {needed:,}"
+    )

@@ -2,6 +2,8 @@
 
 import io
 import pickle
+import zipfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +24,12 @@ DAMAGED = (
     TypeError,
     ValueError,
     RuntimeError,
+    MemoryError,
     pickle.UnpicklingError,
+    zipfile.BadZipFile,
 )
+_MOST_VALUES = 1_000_000  # of tensors, numbers and texts; one of ten thousand layers has a tenth
+_DEPTH = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,9 +69,41 @@ def load(folder: Path) -> Checkpoint | None:
     if not path.exists():
         return None
     try:
+        _refuse_packed(path)
         data = torch.load(path, map_location="cpu", weights_only=True)
+        _refuse_bombs(data)
         epochs = tuple(Epoch.from_json(each) for each in data["epochs"])
         return Checkpoint(data["terms"], data["state"], epochs, data["best"])
     except DAMAGED as error:
         reason = str(error).splitlines()[0][:80] if str(error) else type(error).__name__
         raise UserError(f"{path}: not a checkpoint ({reason})") from None
+
+
+def _refuse_packed(path: Path) -> None:
+    """Raises ValueError for a file that would unpack to more than its own size."""
+    with zipfile.ZipFile(path) as archive:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise ValueError("packed, as no checkpoint of ours is")
+
+
+def _refuse_bombs(data: Any) -> None:
+    """Raises ValueError for tensors that claim more than the file holds, and endless values."""
+    for count, value in enumerate(_values(data, _DEPTH)):
+        if count == _MOST_VALUES:
+            raise ValueError("more values than a training has")
+        if isinstance(value, torch.Tensor):
+            if value.layout != torch.strided or value.is_meta or value.is_quantized:
+                raise ValueError("a tensor of another kind than weights are")
+            if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+                raise ValueError(f"a tensor of shape {list(value.shape)} that is not in the file")
+
+
+def _values(data: Any, depth: int) -> Iterator[Any]:
+    """What is in nested mappings and lists, as often as it is met: lists may hold themselves."""
+    yield data
+    if isinstance(data, dict | list | tuple | set):
+        if depth == 0:
+            raise ValueError("nested too deeply")
+        parts = [*data.items()] if isinstance(data, dict) else data
+        for part in parts:
+            yield from _values(part, depth - 1)

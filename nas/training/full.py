@@ -29,7 +29,7 @@ from nas.training.hook import Hook
 from nas.training.recipe import Recipe
 from nas.training.steps import Steps, threads
 from nas.training.weights import FILE as WEIGHTS
-from nas.training.weights import load_bytes, to_bytes
+from nas.training.weights import load_file, to_bytes
 from search_spaces.network import StagedNetwork
 
 
@@ -195,7 +195,11 @@ class _Full:
                 raise UserError(f"{self.folder}: cannot go on, {checkpoint.FILE} is gone")
             return
         terms.refuse_other(found.terms, self.terms, self.folder)
-        self.steps.load(found.state)
+        try:
+            self.steps.load(found.state)
+        except checkpoint.DAMAGED as error:
+            path = self.folder / checkpoint.FILE
+            raise UserError(f"{path}: not of this training ({type(error).__name__})") from error
         self.epochs, self.best = list(found.epochs), found.best
         if self.best < len(self.epochs) and not (self.folder / WEIGHTS).is_file():
             path = self.folder / WEIGHTS
@@ -232,7 +236,7 @@ class _Full:
         )
 
     def _outcome(self) -> Outcome:
-        load_bytes(self.steps.network, (self.folder / WEIGHTS).read_bytes())
+        load_file(self.steps.network, self.folder / WEIGHTS)
         logits = self._answers()
         network = self.steps.network.to("cpu").eval()
         return Outcome(network, self.epochs[self.best - 1], tuple(self.epochs), logits)
