@@ -10,6 +10,8 @@ from .errors import InputError
 
 POLICY = "policy.json"
 SCHEMA_VERSION = 1
+SIZE_LIMIT = 512 * 1024  # bytes; class names fill a config of half of that at most
+LARGEST = 4096  # channels and pixels of a side; more would take all memory
 
 Value = TypeVar("Value", int, float, str)
 
@@ -48,10 +50,16 @@ def read(folder: Path) -> Policy:
     """
     path = folder / POLICY
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            text = file.read(SIZE_LIMIT + 1)
+        if len(text) > SIZE_LIMIT:
+            raise InputError(f"{path}: larger than {SIZE_LIMIT // 1024} KiB, no export's is")
+        data = json.loads(text)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except ValueError as error:
+    except InputError:
+        raise
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: no JSON ({error})") from None
     try:
         policy = _policy(data)
@@ -105,5 +113,10 @@ def _faults(data: dict[str, Any], policy: Policy) -> Iterator[str]:
         yield "the last threshold must be 0.0: everybody has left there"
     if min(policy.temperatures) <= 0 or not all(each >= 0 for each in policy.thresholds):
         yield "temperatures must be above 0 and thresholds not below"
+    if not all(1 <= size <= LARGEST for size in policy.image):
+        yield f"image {policy.image}: each must be 1 to {LARGEST}"
+    for stage in policy.stages:
+        if Path(stage.file).name != stage.file or not stage.file.endswith(".onnx"):
+            yield f"stage file {stage.file!r}: must be the name of an .onnx file in this folder"
     if not len(policy.mean) == len(policy.std) == policy.image[0]:
         yield f"mean and std need one value for each of the {policy.image[0]} channels"
