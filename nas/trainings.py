@@ -101,8 +101,8 @@ def start(subject: Subject, asked: Asked, out: Path, progress: Progress) -> Fini
 def resume(name: str, asked: Asked, out: Path, progress: Progress) -> Finished:
     """Go on with the training in a folder, or of a name under `out`.
 
-    Raises UserError for another option than those of `train.yaml`, a folder without one, or one
-    that is being driven; TrainingInterrupted after Ctrl-C.
+    Raises UserError for another option than those of `train.yaml`, a hook that is not named again,
+    a folder without a training, or one that is being driven; TrainingInterrupted after Ctrl-C.
     """
     from nas.training.trial import cached
 
@@ -111,6 +111,11 @@ def resume(name: str, asked: Asked, out: Path, progress: Progress) -> Finished:
     with interruption.listening():
         settings = train_settings.load(folder)
         settings.refuse_other(asked)
+        if settings.hook is not None and asked.hook is None:  # a folder may be somebody else's
+            raise UserError(
+                f"training {settings.name!r} runs code of yours: to go on, name it again with "
+                f"--hook {settings.hook.path}"
+            )
         dataset = cached(settings.data_spec(), progress.say)
         return _drive(folder, _job(settings, dataset), progress, interruption)
 
@@ -243,7 +248,8 @@ def _drive(folder: Path, job: _Job, progress: Progress, interruption: Interrupti
             )
             return _finish(folder, job, outcome)
         except Stopped:
-            raise TrainingInterrupted(f"stopped; go on with: {resume_command(folder)}") from None
+            how = resume_command(folder, settings.hook)
+            raise TrainingInterrupted(f"stopped; go on with: {how}") from None
         except UserError:
             _drop_empty(folder)
             raise
@@ -285,10 +291,10 @@ def _driving(folder: Path) -> Iterator[None]:
         yield
 
 
-def resume_command(folder: Path) -> str:
+def resume_command(folder: Path, hook: HookFile | None) -> str:
     """What to type to go on with a training."""
     name = folder.name if folder.parent == Path("results") else folder
-    return f"nas train {name} --resume"
+    return f"nas train {name} --resume" + (f" --hook {hook.path}" if hook else "")
 
 
 def summary(finished: Finished) -> dict[str, Any]:
