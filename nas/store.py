@@ -236,6 +236,11 @@ def read(url: str, study_name: str) -> list[FrozenTrial]:
     try:
         study_id = _study_id(storage, study_name, None)
         trials: list[FrozenTrial] = storage.get_all_trials(study_id, deepcopy=False)
+    except (RecursionError, ValueError, LookupError, TypeError) as error:  # of a row that is none
+        if isinstance(error, UserError):
+            raise
+        where, why = without_password(url), str(error).splitlines() or [type(error).__name__]
+        raise UserError(f"the trials in {where} are damaged ({why[0][:80]})") from None
     finally:
         storage.engine.dispose()
     return trials
