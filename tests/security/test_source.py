@@ -11,7 +11,7 @@ ROOMS = ("nas", "controllers", "latency", "search_spaces", "benchmarks", "docs",
 
 LOADERS = {"load", "loads", "Unpickler"}
 FORBIDDEN = {
-    **{name: LOADERS for name in ("pickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve")},
+    **dict.fromkeys(("pickle", "_pickle", "cloudpickle", "dill", "marshal", "shelve"), LOADERS),
     "joblib": {"load"},
     "yaml": {"load", "load_all", "unsafe_load", "full_load", "unsafe_load_all", "full_load_all"},
     "torch": {"load", "package", "hub"},
