@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 SETTINGS = "search.yaml"
 LATENCY = "latency.json"
 LOCK = "driver.lock"
+_OURS = f"{SETTINGS} {LATENCY} {LOCK} study.db facts weights live.json front.json start.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -238,6 +239,7 @@ def runs(out: str | Path = "results") -> list[Run]:
 def _read(path: Path) -> Run:
     from latency.exchanged import read_json
 
+    _refuse_links(path)
     options = settings_file.load(path / SETTINGS)
     settings = settings_file.parse(options, str(path / SETTINGS))
     try:
@@ -247,3 +249,10 @@ def _read(path: Path) -> Run:
     except (OSError, ValueError, KeyError, TypeError, AssertionError) as error:
         raise UserError(f"{path / LATENCY} is missing or damaged ({error!r})") from None
     return run
+
+
+def _refuse_links(path: Path) -> None:
+    """Raises UserError for a link where a search reads and writes: the run may be another's."""
+    for name in _OURS.split():
+        if (path / name).is_symlink():
+            raise UserError(f"{path / name} is a link; the files of a run lie in its own folder")
