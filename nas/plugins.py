@@ -46,6 +46,13 @@ def names(group: Group) -> tuple[str, ...]:
     return own + tuple(sorted(entry_points(group=f"nas.{group}").names - set(own)))
 
 
+def outsiders(group: Group) -> dict[str, str]:
+    """Return the names that installed packages declare, each with its package; none is imported."""
+    own = _own(group)
+    points = [each for each in entry_points(group=f"nas.{group}") if each.name not in own]
+    return {each.name: each.dist.name if each.dist else each.module for each in sorted(points)}
+
+
 def space(name: str) -> "SearchSpace":
     """Return the search space of that name.
 

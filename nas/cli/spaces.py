@@ -22,7 +22,8 @@ def spaces(
 ) -> None:
     """List the search spaces, or the decisions and published networks of one.
 
-    Settings that build the same network count one by one.
+    Settings that build the same network count one by one. Installed packages are not imported to be
+    listed: naming their space does that.
     """
     if name is None:
         _list(as_json)
@@ -43,11 +44,20 @@ def spaces(
 
 
 def _list(as_json: bool) -> None:
-    found = [plugins.space(name) for name in plugins.names("search_spaces")]
+    found = [plugins.space(name) for name in plugins.SPACES]
+    others = plugins.outsiders("search_spaces")  # whose code runs only where they are named
     if as_json:
-        show_json([_in_short(space) for space in found])
+        nothing = dict.fromkeys(("version", "reference", "decisions", "size", "published"))
+        unread = [{"name": name, **nothing, "package": others[name]} for name in others]
+        show_json([_in_short(space) for space in found] + unread)
         return
-    rows = [(s.name, len(s.decisions), s.size(), len(s.published), s.reference) for s in found]
+    rows: list[tuple[object, ...]] = [
+        (s.name, len(s.decisions), s.size(), len(s.published), s.reference) for s in found
+    ]
+    rows += [
+        (name, None, None, None, f"of package {package}: nas spaces {name} shows it")
+        for name, package in others.items()
+    ]
     show_table(("space", "decisions", "settings", "published", "reference"), rows)
 
 
