@@ -130,7 +130,7 @@ def test_what_a_link_stands_for_is_shown_nowhere(client: TestClient, given: Path
     names = [head["id"] for head in told["runs"]]
     assert names == ["facts-00000.npz", "given"]
     for name in names:
-        for path in ("", "/trials/0", "/files/link.txt", "/files/facts/link.npz"):
+        for path in ("", "/files/link.txt", "/files/facts/link.npz"):
             assert SECRET not in client.get(f"/api/runs/{name}{path}").text
 
 
@@ -138,7 +138,7 @@ def test_what_a_link_stands_for_is_shown_nowhere(client: TestClient, given: Path
 def test_no_command_tells_what_a_link_stands_for(
     given: Path, command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("search.yaml", "latency.json", "front.json"):
+    for name in ("search.yaml", "latency.json", "front.json", "live.json"):
         assert main([command, str(given / name)]) == 2
         out, err = capsys.readouterr()
         assert "is a link" in err
