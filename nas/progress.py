@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from typing import Protocol, TextIO
 
+from nas.onnx_runner.terminal import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -82,7 +84,7 @@ class Lines:
         self._done = -1
 
     def say(self, line: str) -> None:
-        print(line, file=self._stream, flush=True)
+        print(printable(line), file=self._stream, flush=True)
 
     def show(self, status: Moment) -> None:
         if status.done > self._done:
@@ -104,7 +106,7 @@ class Live:
         self._live.start()
 
     def say(self, line: str) -> None:
-        self._console.print(line, markup=False)
+        self._console.print(printable(line), markup=False)
 
     def show(self, status: Moment) -> None:
         from rich.text import Text

@@ -9,6 +9,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from nas.onnx_runner.terminal import printable
+
 _WIDE = 10_000
 """Columns where the output is no terminal: whoever reads a pipe wants whole lines."""
 
@@ -20,13 +22,13 @@ def show_json(value: Any) -> None:
 
 def show_text(text: str) -> None:
     """Print a line to standard output, at once, also where a pipe reads it."""
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable(text) + "\n")
     sys.stdout.flush()
 
 
 def say(text: str) -> None:
     """Print a line to standard error."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
 
 
 def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -37,7 +39,7 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None
         figures = all(isinstance(row[index], int | float | None) for row in body)
         table.add_column(name, justify="right" if figures else "left", overflow="fold")
     for row in body:
-        table.add_row(*map(cell, row))
+        table.add_row(*(printable(cell(value)) for value in row))
     console = Console(highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = _WIDE

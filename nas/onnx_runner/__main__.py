@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from .errors import InputError
 from .images import found
 from .runner import Runner
+from .terminal import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for path in found(given.images):
             rows.append(row(path, runner.predict(path, given.deadline), len(runner.thresholds)))
             if not given.json:
-                print(line(rows[-1]), flush=True)
+                print(printable(line(rows[-1])), flush=True)
     except InputError as error:
         return _refuse(str(error))
     except ImportError as error:
@@ -95,7 +96,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _refuse(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    print(printable(f"error: {message}"), file=sys.stderr)
     return 2
 
 
