@@ -17,6 +17,7 @@ from nas.data.once import Tell
 from nas.data.pools import Chosen, Source
 from nas.data.split import draw, rest
 from nas.errors import UserError
+from nas.onnx_runner.terminal import printable
 
 TABLE = {
     "digits": "nas.data.digits",
@@ -26,6 +27,7 @@ TABLE = {
 }
 assert tuple(TABLE) == NAMES
 SHARE = 1024  # a worker per core may hold a copy; all of them together stay at some percent
+LONGEST_NAME = 255  # characters of a class; folders have no longer names
 
 
 def load(spec: DataSpec, say: Tell = lambda line: None, memory: int | None = None) -> Dataset:
@@ -97,6 +99,7 @@ def open_source(spec: DataSpec) -> Source:
 
 
 def _checked(source: Source) -> Source:
+    _refuse_names(source)
     labels = source.train.labels
     counts = np.bincount(labels, minlength=len(source.classes))
     if len(source.classes) < 2 or np.count_nonzero(counts) < 2:
@@ -114,6 +117,19 @@ def _checked(source: Source) -> Source:
             f"{source.name}: {len(source.held_out.labels)} held-out image; at least 2 are needed"
         )
     return source
+
+
+def _refuse_names(source: Source) -> None:
+    """Raises UserError for a class that cannot be shown, or two that nobody could tell apart."""
+    for name in source.classes:
+        if not name or len(name) > LONGEST_NAME or printable(name) != name or "\n" in name:
+            raise UserError(
+                f"{source.name}: class {name[:40]!r} is no name that can be shown: 1 to "
+                f"{LONGEST_NAME} characters, none of them a control character"
+            )
+    if len(set(source.classes)) < len(source.classes):
+        twice = next(name for name in source.classes if source.classes.count(name) > 1)
+        raise UserError(f"{source.name}: two classes have the name {twice!r}")
 
 
 def _to_train_on(source: Source, spec: DataSpec) -> tuple[Chosen, ...]:
