@@ -3,6 +3,7 @@
 A user's mistake is one line on standard error and exit code 2; one of ours keeps its traceback.
 """
 
+import errno
 import sys
 from collections.abc import Sequence
 
@@ -64,6 +65,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(error.format_message() if hasattr(error, "format_message") else str(error))
     except MISTAKES as error:
         return _refuse(str(error))
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        return _refuse(f"{str(error.filename)[:40]}...: no file has so long a name")
     return code if isinstance(code, int) else 0
 
 
