@@ -1,6 +1,7 @@
 """The page and its data over HTTP, for this machine alone; see `safety`."""
 
 import contextlib
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -28,6 +29,13 @@ from search_spaces.errors import SpaceError
 
 MISTAKES = (UserError, SpaceError)
 _KNOWN = 64  # answers about trials that are kept, so that going back to a network is instant
+
+
+class _Json(JSONResponse):
+    """JSON in ASCII: an error may hold what is no text, such as half a character of a file name."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
 class Server:
@@ -89,11 +97,11 @@ class Server:
         return FileResponse(page_files.PLOTLY)
 
     async def runs(self, request: Request) -> Response:
-        return JSONResponse({"runs": self._hub.heads(), "refused": self._hub.refused})
+        return _Json({"runs": self._hub.heads(), "refused": self._hub.refused})
 
     async def run(self, request: Request) -> Response:
         name = self._name(request)
-        return await run_in_threadpool(lambda: JSONResponse(self._hub.document(name)))
+        return await run_in_threadpool(lambda: _Json(self._hub.document(name)))
 
     async def events(self, request: Request) -> Response:
         if request.method == "HEAD":
@@ -101,7 +109,7 @@ class Server:
         return StreamingResponse(self._hub.listen(), media_type="text/event-stream")
 
     async def detail(self, request: Request) -> Response:
-        return JSONResponse(await self._of_trial(request, answers.detail))
+        return _Json(await self._of_trial(request, answers.detail))
 
     async def config(self, request: Request) -> Response:
         text = await self._of_trial(request, answers.config, _row(request))
@@ -113,7 +121,7 @@ class Server:
         try:
             sheet = await self._of_trial(request, answers.picture, *wanted)
         except UserError as error:
-            return JSONResponse({"error": " ".join(str(error).split())})
+            return _Json({"error": " ".join(str(error).split())})
         return Response(sheet, media_type="image/png")
 
     async def importances(self, request: Request) -> Response:
@@ -124,11 +132,11 @@ class Server:
         if known is None or known[0] != state:
             found = await self._workshop.call(answers.importance, watch.run.path)
             known = self._importances[name] = (state, found)
-        return JSONResponse(known[1])
+        return _Json(known[1])
 
     async def published(self, request: Request) -> Response:
         path = self._hub.watch(self._name(request)).run.path
-        return JSONResponse(await self._workshop.call(answers.published, path))
+        return _Json(await self._workshop.call(answers.published, path))
 
     async def file(self, request: Request) -> Response:
         run = self._hub.watch(self._name(request)).run
@@ -174,9 +182,9 @@ def _row(request: Request) -> int | None:
 async def _refused(request: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
     said = error.detail if isinstance(error, HTTPException) else str(error)
-    return JSONResponse({"error": " ".join(said.split())}, status)
+    return _Json({"error": " ".join(said.split())}, status)
 
 
 async def _failed(request: Request, error: Exception) -> Response:
     """A mistake of ours; its traceback is on the server's standard error."""
-    return JSONResponse({"error": f"the server failed ({type(error).__name__})"}, 500)
+    return _Json({"error": f"the server failed ({type(error).__name__})"}, 500)

@@ -336,6 +336,15 @@ def test_nothing_of_a_run_is_changed(results: Path, client: TestClient) -> None:
     assert prints() == before
 
 
+def test_an_error_that_is_no_text_hides_no_run(tmp_path: Path) -> None:
+    run = simulated_run(tmp_path, name="odd", trials=1)
+    store = study_of(run)
+    store.fail(store.start({}, {}, {}).number, {"error": "no file caf\udce9"})
+    store.close()
+    with client_of(tmp_path) as client:
+        assert strict(client.get(of("odd")))["trials"][0]["error"] == "no file caf\udce9"
+
+
 # Events
 
 
