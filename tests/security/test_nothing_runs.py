@@ -123,7 +123,7 @@ def test_a_payload_does_run_where_it_is_let(tmp_path: Path) -> None:
     pickle.loads((tmp_path / "file").read_bytes())
     assert (tmp_path / "made").is_dir()
     payloads.tensors(tmp_path / "file.pt", tmp_path / "made too")
-    torch.load(tmp_path / "file.pt", weights_only=bool(0))
+    torch.load(tmp_path / "file.pt", weights_only=False)
     assert (tmp_path / "made too").is_dir()
 
 
