@@ -9,6 +9,7 @@ from torch import nn
 from nas.data.torchvision_sets import import_torchvision
 from search_spaces.blocks import BlockGraph
 from search_spaces.errors import SpaceError
+from search_spaces.layers import Subsample
 from search_spaces.operators import Operator, costs, operators
 from search_spaces.resnet import IMAGENET_DEPTHS, RESNET, residual_unit, resnet, resnet_mc, shortcut
 from search_spaces.torchvision_layout import load_torchvision
@@ -213,3 +214,17 @@ def test_what_no_resnet_has_is_refused_in_one_line(options: dict[str, Any], mess
     with pytest.raises(SpaceError, match=message) as raised:
         resnet(**options)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("size", "stride"), [(8, 2), (7, 2), (7, 3), (1, 2)])
+def test_every_other_pixel_is_the_same_in_training_and_keeps_the_layout_of_gradients(
+    size: int, stride: int
+) -> None:
+    x = torch.randn(2, 3, size, size).contiguous(memory_format=torch.channels_last)
+    kept = Subsample(stride)
+    assert torch.equal(kept.train()(x), kept.eval()(x))
+    before, gradients = 2 * x.requires_grad_(), []
+    before.register_hook(gradients.append)
+    kept.train()(before).sum().backward()
+    assert gradients[0].is_contiguous(memory_format=torch.channels_last)
+    assert gradients[0].sum() == kept(x).numel()
