@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -124,6 +124,7 @@ def _begun(
     if chosen:  # sizes are known before any device is asked
         sizes = known.Sizes(shape, Bounds.of(settings))
         refuse_empty(space, sizes, settings.seed, interruption.check)
+    task = _precise(settings, task, progress, interruption)
     model = search_model.find(settings, source, shape, progress.say, interruption.check)
     priced = pricing.guarded(model, source, None, progress, interruption)
     latency = pricing.facts(settings, priced, task, progress, interruption)
@@ -261,6 +262,25 @@ def _task(settings: SearchSettings, progress: Progress) -> "Task":
         dataset.image,
         len(dataset.classes),
     )
+
+
+def _precise(
+    settings: SearchSettings, task: "Task", progress: Progress, interruption: Interruption
+) -> "Task":
+    """The same with the precision in which this machine trains faster, where none is asked for.
+
+    Once a run, and never again: another answer in its middle would change its results.
+    """
+    if settings.precision != "auto":
+        return task
+    from nas.training import processor
+
+    # A GPU gains by it whatever the network; none may be here, where the search is driven from.
+    found = "bfloat16" if settings.gpus_per_trial else processor.of_this_machine()
+    interruption.check()
+    if found != task.recipe.precision:
+        progress.say(f"precision {found}: faster than {task.recipe.precision} here")
+    return replace(task, recipe=replace(task.recipe, precision=found))
 
 
 def _resolved(settings: SearchSettings, task: "Task", target_ms: float) -> SearchSettings:

@@ -97,6 +97,8 @@ class SearchSettings(BaseModel):
     label_smoothing: float | None = None
     flip: bool | None = None
     crop: int | None = None
+    # auto: what a short test of this machine finds faster, once, when the search begins.
+    precision: Literal["auto", "float32", "bfloat16-dense", "bfloat16"] = "auto"
     checkpoint: bool = False  # less memory, more time, the same networks
 
     objective: str = "reward"
@@ -151,7 +153,7 @@ class SearchSettings(BaseModel):
         from nas.training.recipe import short_recipe
 
         given = {name: getattr(self, name) for name in RECIPE}
-        asked = {name: value for name, value in given.items() if value is not None}
+        asked = {name: value for name, value in given.items() if value not in (None, "auto")}
         return dataclasses.replace(short_recipe(image, self.epochs, count), **asked)
 
     def rungs(self, epochs: int) -> "Rungs":
@@ -178,6 +180,7 @@ RECIPE = (
     "label_smoothing",
     "flip",
     "crop",
+    "precision",
 )
 
 

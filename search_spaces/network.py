@@ -92,14 +92,15 @@ class StagedNetwork(nn.Module):
     def training_logits(self, x: Tensor) -> dict[str, Tensor]:
         """Return the logits [batch, classes] of every exit and every loss, by their blocks' names.
 
-        Training-only heads are run too, so the network must be in training mode.
+        In float32 also under autocast: losses are small differences. Training-only heads are run
+        too, so the network must be in training mode.
         """
         answered = {*self.graph.exits, *(name for name, _ in self.losses)}
         read = {name for node in self.graph.auxiliary for name in node.inputs}
         values = self._values(x, read | answered)
         run = recompute.run_nodes if self._recomputes() else run_nodes
         run(self.graph.auxiliary, self.auxiliary, values)
-        return {name: values[name] for name in values if name in answered}
+        return {name: values[name].float() for name in values if name in answered}
 
     def _values(self, x: Tensor, wanted: set[str]) -> dict[str, Any]:
         """Run all stages; return the outputs of the blocks that are ``wanted``, by name."""

@@ -111,6 +111,14 @@ def search(
         bool | None,
         typer.Option("--checkpoint/--no-checkpoint", help=CHECKPOINT),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Train in float32, in bfloat16, or in bfloat16-dense: bfloat16 for networks of "
+            "large dense convolutions alone. Default: auto, what a short test finds faster here.",
+        ),
+    ] = None,
     objective: Annotated[
         str | None,
         typer.Option(

@@ -18,7 +18,9 @@ def optimiser(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     )
     if recipe.optimiser == "rmsprop":
         return RMSPropTF(groups, recipe.lr, recipe.rms_decay, recipe.momentum, recipe.rms_eps)
-    return torch.optim.SGD(groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov)
+    return torch.optim.SGD(
+        groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.nesterov, fused=True
+    )
 
 
 def parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, object]]:

@@ -11,6 +11,7 @@ from nas.training import schedules
 from nas.training.schedules import SCHEDULES
 
 OPTIMISERS = ("sgd", "rmsprop")
+PRECISIONS = ("float32", "bfloat16-dense", "bfloat16")
 SHORT_EPOCHS = 4  # of a trial: 93 to 98 % on the digits with MSDNets of 10 to 14 million MACs
 MANY = 2000  # images
 CROP_PART = 16  # a trial is too short for the usual 4 pixels of 32; digits lose by it
@@ -31,6 +32,7 @@ class Recipe:
     and BatchNorm statistics that is then the trained network. dropout: of the network's Dropout
     modules; None leaves them. exit_weights: one an exit, times its losses. distill: weight of the
     loss by which earlier exits follow the last one, at temperature `distill_temperature`.
+    precision: one of `PRECISIONS`, as `nas.training.precision` says.
 
     Raises:
         UserError: a number nobody can train with.
@@ -60,6 +62,7 @@ class Recipe:
     exit_weights: tuple[float, ...] | None = None
     distill: float = 0.0
     distill_temperature: float = 3.0
+    precision: str = "float32"
 
     def __post_init__(self) -> None:
         for name, (right, wanted) in (_numbers(self) | _choices(self)).items():
@@ -121,6 +124,7 @@ def _choices(recipe: Recipe) -> Checks:
     return {
         "schedule": (recipe.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}"),
         "optimiser": (recipe.optimiser in OPTIMISERS, f"one of {', '.join(OPTIMISERS)}"),
+        "precision": (recipe.precision in PRECISIONS, f"one of {', '.join(PRECISIONS)}"),
         "exit_weights": (weighty, "0 or more, one of them above 0"),
     }
 

@@ -14,6 +14,7 @@ from nas.training.batches import batches_of, shuffled
 from nas.training.errors import TrainingDiverged, kind_of
 from nas.training.losses import OwnLoss, loss_of
 from nas.training.optimisers import optimiser
+from nas.training.precision import in_bfloat16
 from nas.training.recipe import Recipe
 from search_spaces.network import StagedNetwork
 
@@ -24,7 +25,7 @@ class Steps:
     """A network in training: what lives from the first step to the last.
 
     generator: draws the order and the augmentation, on the CPU; torch's own draws dropout.
-    mixed: bfloat16 where a GPU gains by it; a CPU computes in float32 always.
+    mixed: bfloat16 on a GPU, whatever the precision of the recipe.
     """
 
     def __init__(
@@ -39,7 +40,8 @@ class Steps:
     ) -> None:
         self.loss = loss_of(network, recipe, own_loss)
         self.network = channels_last(network.train().to(device))
-        self.device, self.mixed = device, mixed
+        self.device = device
+        self.sixteen = (mixed and device != "cpu") or in_bfloat16(recipe.precision, network.graph)
         self.dataset, self.recipe, self.generator = dataset, recipe, generator
         self.optimiser = optimiser(network, recipe)
         self.average = None if recipe.average is None else Average(network, recipe.average)
@@ -123,7 +125,7 @@ class Steps:
             torch.cuda.set_rng_state(state["cuda"], self.device)
 
     def _precision(self) -> AbstractContextManager[object]:
-        if self.device == "cpu" or not self.mixed:
+        if not self.sixteen:
             return nullcontext()
         return torch.autocast(torch.device(self.device).type, torch.bfloat16)
 
