@@ -116,7 +116,8 @@ def search(
         typer.Option(
             metavar="NAME",
             help="Train in float32, in bfloat16, or in bfloat16-dense: bfloat16 for networks of "
-            "large dense convolutions alone. Default: auto, what a short test finds faster here.",
+            "large dense convolutions alone. auto: by what a short test finds faster here. "
+            "Default: auto.",
         ),
     ] = None,
     objective: Annotated[
