@@ -1,5 +1,7 @@
 """What the runs of `conftest` are made of."""
 
+from contextlib import closing
+
 from nas import records
 from nas.run import Run
 from tests.nas.watched import study_of
@@ -13,9 +15,9 @@ def again(run: Run) -> None:
     first = next(record for record in run.records() if record.state == "complete")
     assert first.architecture is not None
     assert first.measurement is not None
-    store = study_of(run)
-    number = store.start({}, {}, {"architecture": first.architecture.to_json()}).number
-    facts = records.facts(
-        first.architecture, measurement=first.measurement, reused_from=first.trial
-    )
-    store.complete(number, facts, run.objective().values(first.measurement), {})
+    with closing(study_of(run)) as store:
+        number = store.start({}, {}, {"architecture": first.architecture.to_json()}).number
+        facts = records.facts(
+            first.architecture, measurement=first.measurement, reused_from=first.trial
+        )
+        store.complete(number, facts, run.objective().values(first.measurement), {})

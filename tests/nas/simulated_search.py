@@ -9,6 +9,7 @@ confidence of an exit follows how likely it is to be right.
 import argparse
 import hashlib
 from collections.abc import Collection
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +56,11 @@ def drive(
 ) -> None:
     """Drives the run to its end; trials of the numbers in `failing` fail."""
     settings = run.settings
-    store = Store(run.storage_url, run.name, run.objective().directions)
     sampler = plugins.controller(settings.controller, space=run.space(), seed=settings.seed)
     task = Task(settings.data_spec(), settings.recipe(IMAGE, 900), IMAGE, CLASSES)
-    loop = Loop(
-        run, task, store, sampler, MacsLatency(), Interruption(), progress or Silent(), lambda: 0.0
-    )
-    loop.go(Simulated(failing, images))
+    with closing(Store(run.storage_url, run.name, run.objective().directions)) as store:
+        told = (MacsLatency(), Interruption(), progress or Silent(), lambda: 0.0)
+        Loop(run, task, store, sampler, *told).go(Simulated(failing, images))
 
 
 class Simulated:

@@ -19,7 +19,7 @@ from nas.measurement import HeldOut
 from nas.progress import Silent, Status
 from nas.run import Run, create
 from nas.settings import parse
-from nas.store import Store
+from nas.store import Patience, Store
 from nas.training.trial import TrialJob, TrialOutcome
 from nas.underway import Task
 from tests.nas.small_msd import SMALL, WHERE
@@ -35,6 +35,11 @@ def made_run(out: Path, **options: object) -> Run:
     )
 
 
+def store_of(run: Run, patience: Patience | None = None) -> Store:
+    """What a driver of the run holds."""
+    return Store(run.storage_url, run.name, run.objective().directions, patience=patience)
+
+
 def loop_of(
     run: Run,
     clock: Callable[[], float] = lambda: 0.0,
@@ -42,10 +47,11 @@ def loop_of(
     progress: Silent | None = None,
     now: Callable[[], float] = time.time,
     source: LatencySource | None = None,
+    store: Store | None = None,
 ) -> Loop:
     """A driver of the run as it is after a start or a restart."""
     settings = run.settings
-    store = Store(run.storage_url, run.name, run.objective().directions)
+    store = store or store_of(run)
     sampler = plugins.controller(settings.controller, space=run.space(), seed=settings.seed)
     task = Task(settings.data_spec(), settings.recipe(IMAGE, 60), IMAGE, CLASSES)
     return Loop(
