@@ -71,7 +71,9 @@ class _Recall:
 
     def _finished(self, trial: FrozenTrial, record: "TrialRecord") -> None:
         memory, architecture, measurement = self._memory, record.architecture, record.measurement
-        assert architecture is not None
+        if architecture is None:  # it was lost with a damaged database
+            memory.failed += 1
+            return
         key, progress = architecture.key, False
         earlier = self._take_up(trial, key)
         if record.reused_from is not None:

@@ -37,8 +37,9 @@ def record(run: "Run", space: "SearchSpace", trial: FrozenTrial) -> TrialRecord:
     Raises UserError if its file is missing or damaged, SpaceError if it was found in a space that
     is not the one installed.
     """
-    recorded = recorded_architecture(space, trial.user_attrs)
-    architecture = space.architecture(trial.params) if recorded is None else recorded
+    architecture = recorded_architecture(space, trial.user_attrs)
+    if architecture is None and (trial.params or trial.state != TrialState.FAIL):
+        architecture = space.architecture(trial.params)  # else it was lost, and its place is kept
     return of(run, trial.number, trial.state, trial.user_attrs, architecture)
 
 

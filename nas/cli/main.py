@@ -18,6 +18,7 @@ from nas.cli import (
     export,
     latency,
     predict,
+    repair,
     runs,
     scale,
     search,
@@ -43,6 +44,7 @@ app.command("describe")(describe.describe)
 app.command("scale")(scale.scale)
 app.command("search")(search.search)
 app.command("resume")(search.resume)
+app.command("repair")(repair.repair)
 app.command("runs")(runs.runs)
 app.command("status")(runs.status)
 app.command("trials")(runs.trials)

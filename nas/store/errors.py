@@ -15,6 +15,10 @@ class Damaged(UserError):
     """A database that holds something else than was written to it."""
 
 
+class OtherVersion(UserError):
+    """A database whose tables another version of Optuna made."""
+
+
 def no_study(name: str) -> UserError:
     """The error for a name that the database does not know."""
     return UserError(f"the storage has no study {name!r}; a run's folder keeps its name")

@@ -92,6 +92,19 @@ class Kept:
 
         self._done(step)
 
+    def spoil(self, number: int, user: Mapping[str, Any]) -> None:
+        """Makes a complete trial one that failed, with these attributes in place of its own."""
+
+        def step(connection: sql.Connection) -> None:
+            found = self._row(connection, number)
+            assert found is not None
+            _attach(connection, USER_ATTRIBUTES, found.trial_id, user)
+            connection.execute(sql.delete(VALUES).where(VALUES.c.trial_id == found.trial_id))
+            mine = TRIALS.c.trial_id == found.trial_id
+            connection.execute(sql.update(TRIALS).where(mine).values(state=TrialState.FAIL))
+
+        self._done(step)
+
     def close(self) -> None:
         """Lets go of the database."""
         if self._engine.name == "sqlite":

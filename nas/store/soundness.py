@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nas.errors import UserError
 from nas.store import sqlite
-from nas.store.errors import Damaged
+from nas.store.errors import Damaged, OtherVersion
 from nas.store.schema import REVISION, STUDIES, TRIALS
 
 
@@ -79,9 +79,9 @@ def _check_revision(connection: sqlite3.Connection, file: Path) -> None:
 
 
 def refuse_revision(found: str | None, where: str, remedy: str) -> None:
-    """Raises UserError for tables that another version of Optuna made. remedy: what to do."""
+    """Raises OtherVersion for tables that another version of Optuna made. remedy: what to do."""
     if found != REVISION:
-        raise UserError(
+        raise OtherVersion(
             f"{where} was written by another version of Optuna (its tables are of revision "
             f"{found}, here they are of {REVISION}); {remedy}"
         )

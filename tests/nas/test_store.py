@@ -156,5 +156,5 @@ def test_a_database_without_tables_is_one_line(tmp_path: Path) -> None:
 
     with sqlite3.connect(tmp_path / "study.db") as database:
         database.execute("CREATE TABLE other (x)")
-    with pytest.raises(UserError, match="study.db holds no study; name the database"):
+    with pytest.raises(UserError, match=r"study\.db holds no study; name the database"):
         kept(tmp_path)
