@@ -30,8 +30,8 @@ _HALF = re.compile(r"\..+\.[a-z0-9_]{8}")  # what a write that was killed leaves
 class Repaired:
     """What was found and done. damaged: where the old database is now, None if it was sound.
 
-    recovered: trials with all they had when the database was damaged. lost: trials of which too
-    little is left. unanswered: complete trials whose held-out answers are gone, now failed.
+    recovered: trials with all that their search goes by; one whose end is unknown is trained again.
+    lost: trials of which too little is left, now failed. unanswered: complete trials whose held-out answers are gone, now failed.
     removed: temporary files.
     """
 

@@ -66,7 +66,7 @@ def start(settings: SearchSettings, progress: Progress) -> Run:
         except Stopped:
             raise Interrupted(None) from None
         stack.enter_context(run.driving())
-        store = stack.enter_context(_store(run, create=True))
+        store = stack.enter_context(_store(run, progress, create=True))
         _drive(run, workplace, store, progress, interruption)
     return run
 
@@ -132,7 +132,7 @@ def _begun(
     told = known.told(shape, source, model, objective, Bounds.of(resolved))
     if chosen:
         refuse_empty(space, told, settings.seed, interruption.check)
-    _refuse_known_study(resolved)
+    _refuse_unfit_storage(resolved)
     workplace = _workplace(settings, session, task, priced, interruption, stack)
     run = runs.create(resolved, latency, starts, model)
     pricing.begin(run, priced)
@@ -191,7 +191,7 @@ def resume(
         except Stopped:
             raise Interrupted(found) from None
         task = _task(settings, progress)
-        store = stack.enter_context(_store(found, create=False))
+        store = stack.enter_context(_store(found, progress, create=False))
         _refuse_fewer(store, found.settings.trials, settings.trials)
         try:
             session = stack.enter_context(opening.session(settings, interruption))
@@ -207,11 +207,12 @@ def resume(
 
 
 @contextlib.contextmanager
-def _store(run: Run, create: bool) -> "Iterator[Store]":
-    from nas.store import Store
+def _store(run: Run, progress: Progress, create: bool) -> "Iterator[Store]":
+    from nas.store import Patience, Store
 
-    directions = run.objective().directions
-    with contextlib.closing(Store(run.storage_url, run.name, directions, create=create)) as store:
+    directions, patience = run.objective().directions, Patience(say=progress.say)
+    store = Store(run.storage_url, run.name, directions, create=create, patience=patience)
+    with contextlib.closing(store):
         yield store
 
 
@@ -308,10 +309,13 @@ def _resolved(settings: SearchSettings, task: "Task", target_ms: float) -> Searc
     )
 
 
-def _refuse_known_study(settings: SearchSettings) -> None:
+def _refuse_unfit_storage(settings: SearchSettings) -> None:
     from nas import store
 
     name = settings.name or runs.free_name(settings)
+    file = store.sqlite_file(settings.storage) if settings.storage else Path(settings.out)
+    if file is not None:
+        store.refuse_network(file)
     if settings.storage is not None and store.holds(settings.storage, name):
         where = store.without_password(settings.storage)
         raise UserError(f"{where} already has a study {name!r}; choose another name")

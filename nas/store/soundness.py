@@ -28,10 +28,10 @@ def check_for_reading(file: Path) -> None:
 def check_for_writing(file: Path) -> None:
     """Raises UserError for a file that its driver could not work with; page by page."""
     check_for_reading(file)
-    for path in (file, file.parent):
+    for path, what in ((file, ""), (file.parent, "is in a folder that ")):
         if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
             raise UserError(
-                f"{path} is read-only for this user, so no trial can be recorded; "
+                f"{file} {what}is read-only for this user, so no trial can be recorded; "
                 "resume as its owner, or make it writable"
             )
     try:

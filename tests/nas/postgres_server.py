@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -39,13 +40,23 @@ class Server:
         """Ends it at once, as a crash would."""
         self._run("pg_ctl --wait --mode immediate stop")
 
-    def create(self, database: str) -> str:
-        """Makes an empty database; its address."""
+    def restart(self, seconds: float = 0.0) -> None:
+        """Ends it as a crash would; it answers again after these seconds at the earliest."""
+        self.stop()
+        time.sleep(seconds)
+        self.start()
+
+    def tell(self, statement: str) -> None:
+        """Runs a statement as the owner of all databases."""
         import psycopg
 
         place = self.address("postgres").replace("+psycopg", "")
         with psycopg.connect(place, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {database}".encode())
+            connection.execute(statement.encode())
+
+    def create(self, database: str) -> str:
+        """Makes an empty database; its address."""
+        self.tell(f"CREATE DATABASE {database}")
         return self.address(database)
 
     def address(self, database: str, password: str = PASSWORD) -> str:
