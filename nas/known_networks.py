@@ -4,10 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nas.measurement import Measurement
-from nas.objective import Objective
-from nas.repetitions import middle, quality
-from nas.rewards import Reward
+from nas.judgements import Judgement
+from nas.repetitions import middle
 from nas.store import Rung
 
 
@@ -15,13 +13,14 @@ from nas.store import Rung
 class Stopped:
     """A training that can be taken up.
 
-    trial: the last one of this training, `first` its first one. latency: of each exit, as found.
-    rungs: what it was worth where it was compared.
+    trial: the last one of this training, `first` its first one. measured: what
+    `Measurement.facts` gave of it. latency: of each exit, as found. rungs: what it was worth where
+    it was compared.
     """
 
     trial: int
     first: int
-    measurement: Measurement
+    measured: Mapping[str, Any]
     latency: tuple[Mapping[str, Any], ...]
     rungs: tuple[Rung, ...]
 
@@ -37,9 +36,8 @@ class Refused:
 class KnownNetworks:
     """By key. A network that was trained more than once stands for its middle training."""
 
-    def __init__(self, objective: Objective, reward: Reward) -> None:
-        self._objective, self._reward = objective, reward
-        self._trained: dict[str, list[tuple[int, Measurement]]] = {}  # with their trials
+    def __init__(self) -> None:
+        self._trained: dict[str, list[Judgement]] = {}
         self._rewards: dict[str, float] = {}
         self.stopped: dict[str, Stopped] = {}
         self.refused: dict[str, Refused] = {}
@@ -48,17 +46,16 @@ class KnownNetworks:
         """Whether it was trained to the end."""
         return key in self._trained
 
-    def stands(self, key: str) -> tuple[int, Measurement]:
-        """The training that stands for it, and its trial."""
-        return middle(self._trained[key], lambda each: (quality(each[1]), each[0]))
+    def stands(self, key: str) -> Judgement:
+        """The training that stands for it."""
+        return middle(self._trained[key], lambda each: (each.quality, each.trial))
 
-    def train(self, key: str, trial: int, measurement: Measurement) -> bool:
+    def train(self, key: str, judgement: Judgement) -> bool:
         """A training to the end; whether the best reward of all rose by it."""
         before = self.best_reward
         self.stopped.pop(key, None)
-        self._trained.setdefault(key, []).append((trial, measurement))
-        seen = self._objective.view(self.stands(key)[1])
-        self._rewards[key] = self._reward(seen.accuracy, seen.latency_ms)
+        self._trained.setdefault(key, []).append(judgement)
+        self._rewards[key] = self.stands(key).reward
         after = self.best_reward
         return after is not None and (before is None or after > before)
 

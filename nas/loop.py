@@ -4,7 +4,6 @@ Nothing here is decided by time but the order in which workers finish: with one 
 gives the same sequence, and a search that was killed anywhere goes on as if it had not been.
 """
 
-import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -21,11 +20,12 @@ from nas.errors import UserError
 from nas.executors.protocol import Done, Executor, Report
 from nas.faults import Fault
 from nas.interruption import Interruption, Stopped
+from nas.judgements import Judgements
 from nas.kept_checkpoints import KeptCheckpoints
 from nas.kept_weights import KeptWeights
 from nas.known_networks import KnownNetworks, Refused
 from nas.known_networks import Stopped as StoppedEarly
-from nas.measurement import Measurement
+from nas.measurement import Measurement, needs
 from nas.patience import Patience
 from nas.progress import Progress
 from nas.proposals import Proposal, begin, propose, proposed
@@ -33,7 +33,7 @@ from nas.recall import Memory, Pending, recall
 from nas.run import Run
 from nas.rungs import Ladder
 from nas.speaker import Speaker
-from nas.store import Rung, Store, is_counted
+from nas.store import FACTS, Rung, Store, is_counted
 from nas.training.trial import TrialOutcome
 from nas.underway import Pricer, Task, Underway
 
@@ -66,7 +66,8 @@ class Loop:
         self._pricer = Pricer(self._space, task, source, run.settings.seed)
         self._checkpoints = KeptCheckpoints(run.path)
         self._memory = memory = Memory(
-            KnownNetworks(self._objective, run.reward()),
+            KnownNetworks(),
+            Judgements(run),
             Ladder(self._rungs, [1 if d == "maximize" else -1 for d in self._objective.directions]),
             KeptWeights(run),
             Patience(run.settings.patience),
@@ -311,7 +312,8 @@ class Loop:
             self._ready.appendleft(replace(underway, until=until, rungs=rungs))
             return False
         outcome.held_out.save(self._run.facts_path(underway.number))
-        stopped = StoppedEarly(underway.number, first, measurement, underway.latency, rungs)
+        measured = measurement.facts()
+        stopped = StoppedEarly(underway.number, first, measured, underway.latency, rungs)
         self._known.stopped[underway.key] = stopped
         self._prune(underway.proposal, stopped, losses=outcome.losses)
         self._count(underway.proposal, False)
@@ -322,12 +324,13 @@ class Loop:
         if judged is None:
             return True
         measurement, values = judged
-        number, key = underway.number, underway.key
+        number, key, facts = underway.number, underway.key, {"measurement": measurement.facts()}
         outcome.held_out.save(self._run.facts_path(number))
-        entered = self._weights.add(number, key, measurement, outcome.weights)
+        judgement = self._memory.judgements.of(number, facts, measurement)
+        entered = self._weights.add(key, judgement, outcome.weights)
         latency = [dict(each) for each in underway.latency]
         self._tell(underway.proposal, measurement, values, latency=latency, losses=outcome.losses)
-        better = self._known.train(key, number, measurement)
+        better = self._known.train(key, judgement)
         self._count(underway.proposal, better or entered)
         self._weights.drop_others()
         self._checkpoints.drop(underway.first)
@@ -339,20 +342,16 @@ class Loop:
         """What a training found out, and its worth; None where that is no number."""
         try:
             measurement = underway.measurement(outcome)
+            return measurement, self._objective.finite_values(measurement)
         except ValueError as error:  # a latency that is zero or no number
             self._fail(underway.proposal, Fault("invalid", faults.one_line(error)))
             return None
-        values = self._objective.values(measurement)
-        if not all(math.isfinite(value) for value in values):
-            said = f"objective values {values} are not all finite"
-            self._fail(underway.proposal, Fault("invalid", said))
-            return None
-        return measurement, values
 
     def _reuse(self, proposal: Proposal) -> None:
-        original, measurement = self._known.stands(proposal.architecture.key)
-        values = self._objective.values(measurement)
-        self._tell(proposal, measurement, values, reused_from=original)
+        first = self._known.stands(proposal.architecture.key).trial
+        facts = self._store.trials[first].user_attrs[FACTS]
+        measurement = records.measured(self._run, first, facts)
+        self._tell(proposal, measurement, self._objective.values(measurement), reused_from=first)
         self._memory.reused += 1
         self._count(proposal, False)
 
@@ -366,12 +365,12 @@ class Loop:
     def _prune(self, proposal: Proposal, stopped: StoppedEarly, **more: Any) -> None:
         facts = records.facts(
             proposal.architecture,
-            measurement=stopped.measurement,
+            measured=stopped.measured,
             latency=[dict(each) for each in stopped.latency],
-            error=f"stopped after epoch {stopped.measurement.epochs} of {self._rungs.last}",
+            error=f"stopped after epoch {stopped.measured['epochs']} of {self._rungs.last}",
             **more,
         )
-        self._store.prune(proposal.number, facts, self._bounds.excesses(*stopped.measurement.needs))
+        self._store.prune(proposal.number, facts, self._bounds.excesses(*needs(stopped.measured)))
 
     def _tell(
         self,
@@ -380,8 +379,9 @@ class Loop:
         values: tuple[float, ...],
         **more: Any,
     ) -> None:
-        facts = records.facts(proposal.architecture, measurement=measurement, **more)
-        excesses = self._bounds.excesses(*measurement.needs)
+        measured = measurement.facts()
+        facts = records.facts(proposal.architecture, measured=measured, **more)
+        excesses = self._bounds.excesses(*needs(measured))
         self._store.complete(proposal.number, facts, values, excesses)
 
     def _fail(self, proposal: Proposal, fault: Fault) -> None:

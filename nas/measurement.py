@@ -135,11 +135,6 @@ class Measurement:
             return self
         return replace(self, exit_latency_ms=self.exit_high_ms)
 
-    @property
-    def needs(self) -> tuple[float, int, int]:
-        """Milliseconds, parameters and MACs to the last exit: what bounds are about."""
-        return self.exit_latency_ms[-1], self.parameters, self.exit_macs[-1]
-
     def accuracy_of_exit(self, k: int) -> float:
         """Return the fraction of images that exit k (from 0; -1 is the last) gets right."""
         return float(self.held_out.correct[:, k].mean())
@@ -184,6 +179,11 @@ class Measurement:
             exit_high_ms=_bound(facts, "exit_high_ms"),
             how=facts.get("how"),
         )
+
+
+def needs(facts: Mapping[str, Any]) -> tuple[float, int, int]:
+    """Milliseconds, parameters and MACs to the last exit, of what `Measurement.facts` gave."""
+    return facts["exit_latency_ms"][-1], facts["parameters"], facts["exit_macs"][-1]
 
 
 def _bound(facts: Mapping[str, Any], name: str) -> tuple[float, ...] | None:

@@ -1,5 +1,6 @@
 """What a search optimises: the reward, or two or three facts side by side."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -77,6 +78,13 @@ class Objective:
         if self.facts or self.reward is None:
             return self.point(measurement, seen, self.facts)
         return (self.reward(seen.accuracy, seen.latency_ms),)
+
+    def finite_values(self, measurement: Measurement) -> tuple[float, ...]:
+        """Return the same; raises ValueError where one is no finite number."""
+        values = self.values(measurement)
+        if not all(math.isfinite(value) for value in values):
+            raise ValueError(f"objective values {values} are not all finite")
+        return values
 
     def merit(self, measurement: Measurement) -> tuple[float, float]:
         """Order networks, larger is better: by the reward, or by accuracy where there is none."""

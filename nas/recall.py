@@ -1,12 +1,14 @@
 """What a study tells the driver that takes it up: which networks are known, what is still to do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from optuna.trial import FrozenTrial, TrialState
 
 from controllers.record import RUNGS, TOLD
 from nas import records
+from nas.judgements import Judgements
 from nas.kept_checkpoints import KeptCheckpoints
 from nas.kept_weights import KeptWeights
 from nas.known_networks import KnownNetworks, Refused, Stopped
@@ -16,7 +18,6 @@ from nas.rungs import Ladder
 from nas.store import CONTINUES, FACTS, Rung, Store, is_counted, is_declined
 
 if TYPE_CHECKING:
-    from nas.record import TrialRecord
     from nas.run import Run
     from search_spaces.space import SearchSpace
 
@@ -35,6 +36,7 @@ class Memory:
     """What a driver keeps in mind of its run."""
 
     known: KnownNetworks
+    judgements: Judgements
     ladder: Ladder
     weights: KeptWeights
     patience: Patience
@@ -60,7 +62,7 @@ class _Recall:
         trials = self._store.trials
         finished = [trial for trial in trials if trial.state.is_finished()]
         for trial in sorted(finished, key=lambda each: each.system_attrs.get(TOLD, 0)):
-            self._finished(trial, records.record(self._run, self._space, trial))
+            self._finished(trial)
         for trial in trials:
             if not trial.state.is_finished():
                 self._under_way(trial)
@@ -69,29 +71,27 @@ class _Recall:
         self._checkpoints.drop_others(frozenset(kept))
         self._memory.weights.drop_others()
 
-    def _finished(self, trial: FrozenTrial, record: "TrialRecord") -> None:
-        memory, architecture, measurement = self._memory, record.architecture, record.measurement
-        if architecture is None:  # it was lost with a damaged database
+    def _finished(self, trial: FrozenTrial) -> None:
+        memory, facts, progress = self._memory, trial.user_attrs.get(FACTS), False
+        if facts is None:  # it was lost with a damaged database
             memory.failed += 1
             return
-        key, progress = architecture.key, False
+        key: str = facts["key"]
         earlier = self._take_up(trial, key)
-        if record.reused_from is not None:
+        if facts.get("reused_from") is not None:
             memory.reused += 1
         elif is_declined(trial):
-            memory.known.refused[key] = Refused(record.error or "", trial.constraints)
+            memory.known.refused[key] = Refused(facts.get("error") or "", trial.constraints)
             return
         else:
             self._climb(trial, earlier)
-            if trial.state == TrialState.COMPLETE and measurement is not None:
-                entered = memory.weights.add(trial.number, key, measurement, None)
-                progress = memory.known.train(key, trial.number, measurement) or entered
-            elif measurement is not None:
-                facts = trial.user_attrs[FACTS]
+            if trial.state == TrialState.COMPLETE:
+                progress = self._trained(trial.number, facts)
+            elif trial.state == TrialState.PRUNED:
                 memory.known.stopped[key] = self._stopped[trial.number] = Stopped(
                     trial.number,
                     self._first[trial.number],
-                    measurement,
+                    facts["measurement"],
                     tuple(facts.get("latency") or ()),
                     _rungs(trial),
                 )
@@ -99,6 +99,16 @@ class _Recall:
                 memory.failed += 1
         if progress or is_counted(trial):
             memory.patience.told(progress)
+
+    def _trained(self, number: int, facts: Mapping[str, Any]) -> bool:
+        """A training to the end; whether the search was better by it."""
+        memory, key = self._memory, facts["key"]
+        judgement = memory.judgements.recalled(number, facts)
+        if judgement is None:
+            measurement = records.measured(self._run, number, facts)
+            judgement = memory.judgements.of(number, facts, measurement)
+        entered = memory.weights.add(key, judgement, None)
+        return memory.known.train(key, judgement) or entered
 
     def _under_way(self, trial: FrozenTrial) -> None:
         recorded = records.recorded_architecture(self._space, trial.user_attrs)

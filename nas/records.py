@@ -101,7 +101,7 @@ def recorded_architecture(
 def facts(
     architecture: "Architecture",
     *,
-    measurement: Measurement | None = None,
+    measured: Mapping[str, Any] | None = None,
     latency: list[dict[str, Any]] | None = None,
     losses: Sequence[float] = (),
     reused_from: int | None = None,
@@ -110,12 +110,13 @@ def facts(
 ) -> dict[str, Any]:
     """What a finished trial's row says, ready for JSON.
 
-    losses: of each epoch. reason: in a word, of `nas.faults`.
+    measured: what `Measurement.facts` gave. losses: of each epoch. reason: in a word, of
+    `nas.faults`.
     """
     return {
         "architecture": architecture.to_json(),
         "key": architecture.key,
-        "measurement": None if measurement is None else measurement.facts(),
+        "measurement": None if measured is None else dict(measured),
         "latency": latency,
         "losses": [_figure(loss) for loss in losses] or None,
         "reused_from": reused_from,

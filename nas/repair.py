@@ -31,8 +31,8 @@ class Repaired:
     """What was found and done. damaged: where the old database is now, None if it was sound.
 
     recovered: trials with all that their search goes by; one whose end is unknown is trained again.
-    lost: trials of which too little is left, now failed. unanswered: complete trials whose held-out answers are gone, now failed.
-    removed: temporary files.
+    lost: trials of which too little is left, now failed. unanswered: complete trials whose held-out
+    answers are gone, now failed too. removed: temporary files.
     """
 
     damaged: Path | None

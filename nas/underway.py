@@ -132,9 +132,18 @@ class Pricer:
     @staticmethod
     def continued(proposal: Proposal, stopped: Stopped, until: int) -> Underway:
         """A training that is taken up: its seed and its latency are those it had."""
-        m = stopped.measurement
+        known = stopped.measured
         cost = Cost(
-            m.exit_latency_ms, m.exit_low_ms, m.exit_high_ms, m.how, m.exit_macs, m.parameters
+            tuple(known["exit_latency_ms"]),
+            _exits(known, "exit_low_ms"),
+            _exits(known, "exit_high_ms"),
+            known.get("how"),
+            tuple(known["exit_macs"]),
+            known["parameters"],
         )
-        latency = stopped.latency
-        return Underway(proposal, stopped.first, m.seed, cost, latency, until, stopped.rungs)
+        latency, seed = stopped.latency, known["seed"]
+        return Underway(proposal, stopped.first, seed, cost, latency, until, stopped.rungs)
+
+
+def _exits(measured: Mapping[str, Any], name: str) -> tuple[float, ...] | None:
+    return tuple(measured[name]) if name in measured else None

@@ -181,7 +181,7 @@ class Store:
         """Tells that a trial was not trained, or not to the end."""
         self._finish(number, facts, TrialState.PRUNED, None, constraints)
 
-    def fail(self, number: int, facts: Mapping[str, Any], reason: str) -> None:
+    def fail(self, number: int, facts: Mapping[str, Any], reason: str = "exception") -> None:
         """Tells that a trial has no values, and why, in a word."""
         self._finish(number, facts, TrialState.FAIL, None, {}, {FAULT: reason})
 

@@ -67,8 +67,9 @@ def _trial(
         estimates = [LatencyEstimate(ms, ms, ms, "table") for ms in measurement.exit_latency_ms]
         latency, losses = [asdict(each) for each in estimates], tuple(rng.random(EPOCHS).tolist())
         error = None
+    measured = None if measurement is None else measurement.facts()
     facts = records.facts(
-        architecture, measurement=measurement, latency=latency, losses=losses, error=error
+        architecture, measured=measured, latency=latency, losses=losses, error=error
     )
     trial = optuna.trial.create_trial(
         state=TrialState.FAIL if failed else TrialState.COMPLETE,

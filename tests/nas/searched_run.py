@@ -18,6 +18,6 @@ def again(run: Run) -> None:
     with closing(study_of(run)) as store:
         number = store.start({}, {}, {"architecture": first.architecture.to_json()}).number
         facts = records.facts(
-            first.architecture, measurement=first.measurement, reused_from=first.trial
+            first.architecture, measured=first.measurement.facts(), reused_from=first.trial
         )
         store.complete(number, facts, run.objective().values(first.measurement), {})
