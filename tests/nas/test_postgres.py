@@ -154,6 +154,10 @@ def test_the_commands_search_resume_and_never_show_the_password(
     assert "already has a study 'run'" in said
     assert [record.state for record in open_run("run", tmp_path).records()] == ["complete"] * 3
     written = {path for path in tmp_path.rglob("*") if path.is_file() and told(path.read_bytes())}
+    assert main(["repair", "run", *common]) == 0
+    assert main(["report", "run", "-o", str(tmp_path / "report.html"), *common]) == 0
+    said += "".join(capfd.readouterr())
+    written |= {path for path in tmp_path.rglob("*") if path.is_file() and told(path.read_bytes())}
     assert not told(said.encode())
     assert written == {tmp_path / "run" / "search.yaml"}
     assert (tmp_path / "run" / "search.yaml").stat().st_mode & 0o777 == 0o600
@@ -166,6 +170,52 @@ def option(key: str) -> str:
 def told(text: bytes) -> bool:
     """Whether it has the password, as it is or as an address quotes it."""
     return PASSWORD.encode() in text or quote(PASSWORD, safe="").encode() in text
+
+
+OUTAGE = """
+import sys, traceback, logging
+from pathlib import Path
+from tests.nas.small_msd import instead_of_msd
+from tests.nas.table_search import Table, loop_of, store_of
+from nas.run import open_run
+from nas.store import Patience
+
+logging.basicConfig(level=logging.DEBUG)
+instead_of_msd()
+run = open_run(sys.argv[1])
+store = store_of(run, Patience(2, say=print))
+print("held", flush=True)
+print(Path("/proc/self/cmdline").read_text(), sys.stdin.readline())
+try:
+    loop_of(run, store=store).go(Table())
+except BaseException:
+    traceback.print_exc()
+print(repr(store), vars(store), store._kept._engine, repr(store._kept._engine.url))
+"""
+
+
+@pytest.mark.usefixtures("small")
+def test_the_password_is_in_no_log_no_traceback_and_no_command_line(tmp_path: Path) -> None:
+    with server() as leaving:
+        run = made_run(
+            tmp_path, trials=3, controller="random", storage=leaving.create("canary"), name="run"
+        )
+        with subprocess.Popen(
+            [sys.executable, "-c", OUTAGE, str(run.path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"held\n"
+            running = subprocess.run(["ps", "-ef", "ww"], capture_output=True, check=True).stdout
+            leaving.stop()
+            said, wrong = process.communicate(b"\n", timeout=60)
+        leaving.start()
+    assert b"does not answer" in said
+    assert b"Unwritable" in wrong
+    for text in (said, wrong, running):
+        assert not told(text)
 
 
 @pytest.mark.usefixtures("small")
