@@ -35,7 +35,7 @@ class Images(Dataset[Any]):
 def loaders(file: Path, recipe: dict[str, Any]) -> tuple[DataLoader[Any], DataLoader[Any]]:
     """Return batches to train on, augmented as the recipe says, and batches to judge."""
     transforms = import_torchvision().transforms
-    data = np.load(file)
+    data = np.load(file, allow_pickle=False)
     to_input = [
         transforms.ToTensor(),
         transforms.Normalize(data["mean"].tolist(), data["std"].tolist()),

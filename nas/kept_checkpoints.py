@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FOLDER = "checkpoints"
 _KEPT = 2  # of a trial: where the last one is damaged the one before it serves
 _NAME = re.compile(r"(\d{5,})-(\d+)\.ckpt")
+_HALF = re.compile(r"\.\d{5,}-\d+\.ckpt\..*")
 
 
 class KeptCheckpoints:
@@ -60,7 +61,8 @@ class KeptCheckpoints:
             return
         for path in self._folder.iterdir():
             found = _NAME.fullmatch(path.name)
-            if found is None or int(found[1]) not in trials:
+            half = _HALF.fullmatch(path.name)
+            if half or (found and int(found[1]) not in trials):
                 path.unlink(missing_ok=True)
 
     def _of(self, trial: int) -> list[tuple[int, Path]]:

@@ -72,8 +72,8 @@ class _Recall:
         self._memory.weights.drop_others()
 
     def _finished(self, trial: FrozenTrial) -> None:
-        memory, facts, progress = self._memory, trial.user_attrs.get(FACTS), False
-        if facts is None:  # it was lost with a damaged database
+        memory, facts, progress = self._memory, trial.user_attrs.get(FACTS, {}), False
+        if "key" not in facts:  # it was lost with a damaged database
             memory.failed += 1
             return
         key: str = facts["key"]

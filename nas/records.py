@@ -53,7 +53,8 @@ def of(
     """The record of a trial with these user attributes; raises what `record` does."""
     facts = attributes.get(store.FACTS, {})
     # What was stopped early was measured as far as it got.
-    ended = state in (TrialState.COMPLETE, TrialState.PRUNED) and facts.get("measurement")
+    early = state == TrialState.PRUNED and facts.get("measurement")
+    ended = state == TrialState.COMPLETE or early
     return TrialRecord(
         trial=number,
         state=STATES[state],

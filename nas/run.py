@@ -6,6 +6,7 @@ facts/        held-out answers of each trial     weights/       of the trials on
 latency-model.json   what predicts latencies    front.json     the front measured at the end
 start.json    the networks it begins with       (these three: where there are such)
 live.json     what the driver says of the moment: it is there, what it trains, the losses so far
+checkpoints/  trials under way, and those that were stopped early
 judged.jsonl  what was derived of each training, so that resuming is quick; may be deleted
 driver.lock   held while a search drives the run
 """
@@ -36,7 +37,8 @@ if TYPE_CHECKING:
 SETTINGS = "search.yaml"
 LATENCY = "latency.json"
 LOCK = "driver.lock"
-_OURS = f"{SETTINGS} {LATENCY} {LOCK} study.db facts weights live.json front.json start.json"
+_OURS = f"{SETTINGS} {LATENCY} {LOCK} study.db facts weights checkpoints judged.jsonl live.json"
+_OURS += " front.json start.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -96,7 +96,8 @@ class Store:
     @property
     def started(self) -> int:
         """How many networks the search began with so far."""
-        return sum(STARTED in t.user_attrs and is_counted(t) for t in self.trials)
+        marks = (trial.user_attrs for trial in self.trials)
+        return sum(STARTED in marked and CONTINUES not in marked for marked in marks)
 
     def ask(
         self,

@@ -60,7 +60,7 @@ def test_the_settings_are_written_as_resolved_and_repeat_the_search(tmp_path: Pa
     assert written["target_latency"] == f"{found.target_ms!r}ms"
     assert found.latency["found"] == "30th percentile of 32 random architectures"
     open_ended = {key for key, value in written.items() if value is None}
-    limits = {"max_time", "max_parameters", "max_macs"}
+    limits = {"max_time", "max_parameters", "max_macs", "trial_timeout", "patience"}
     assert open_ended == {*limits, "data_root", "ray_address", "storage"}
     again = nas.search(**{**written, "out": str(tmp_path / "b")})
     assert sequence(again) == sequence(found)
