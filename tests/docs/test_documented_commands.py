@@ -146,6 +146,8 @@ def _short(words: list[str]) -> list[str]:
     if words[0] == "resume" and "--trials" in words:
         return ["--trials", "+1"]
     more = SHORT.get(named(words) or "", {})
+    if "asha" in words:
+        more = more | {"epochs": "2"}  # networks are compared on their way
     given = {name for name in KEPT if f"--{name}" in words}
     return [word for name in more if name not in given for word in (f"--{name}", more[name])]
 
