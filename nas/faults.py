@@ -19,11 +19,10 @@ _LONGEST = 300
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """said: one line. peak_bytes: of memory, where that was the matter and is known."""
+    """Why an attempt ended. said: one line."""
 
     reason: Reason
     said: str
-    peak_bytes: int | None = None
 
 
 def of(error: BaseException) -> Fault:

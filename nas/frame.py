@@ -6,6 +6,8 @@ are of the whole network, `expected_macs` of the policy; `seconds` is training t
 training, where a measurement is reused). `latency_ms`, `p95_ms` and `worst_ms` are what the
 objective weighs: with the risk "upper" the upper ends of intervals. `estimate_ms` is the estimate
 itself and `low_ms` to `high_ms` its interval, of the same mean; `latency_is` says how it was found.
+A trial that was stopped early is judged as far as it got, after so many `epochs`; one that
+`continues` another took up its training. `reason` is a word of `nas.faults`.
 Columns and their types are the same for an empty run.
 """
 

@@ -39,6 +39,11 @@ class TrialRecord:
         return self.state == "pruned" and self.measurement is None
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether it was stopped early."""
+        return self.state == "pruned" and self.measurement is not None
+
+    @property
     def is_counted(self) -> bool:
         """Whether it is one of those that a search is asked for."""
         return not self.is_declined and self.continues is None

@@ -135,7 +135,7 @@ def _values(run: Run, number: int, facts: Mapping[str, Any], left: Remains) -> l
 def _fail_unanswered(run: Run) -> tuple[int, ...]:
     """Complete trials without their held-out answers would stop every view of the run."""
     found = []
-    with closing(kept(run.storage_url, run.name, None, store.Patience())) as study:
+    with closing(kept(run.storage_url, run.name, None, store.Backoff())) as study:
         for trial in study.trials():
             facts = trial.user_attrs.get(store.FACTS, {})
             if trial.state != TrialState.COMPLETE:

@@ -112,9 +112,7 @@ def status(run: Run) -> dict[str, Any]:
         "alpha": reward and reward.alpha,
         "beta": reward and reward.beta,
         "trials": {state: states[state] for state in STATES},
-        "stopped_early": sum(
-            known.state == "pruned" and not known.is_declined for known in records
-        ),
+        "stopped_early": sum(known.is_stopped for known in records),
         "reused": sum(known.reused_from is not None for known in records),
         "trained_again": repeated(records),
         "best": row,

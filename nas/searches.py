@@ -208,10 +208,10 @@ def resume(
 
 @contextlib.contextmanager
 def _store(run: Run, progress: Progress, create: bool) -> "Iterator[Store]":
-    from nas.store import Patience, Store
+    from nas.store import Backoff, Store
 
-    directions, patience = run.objective().directions, Patience(say=progress.say)
-    store = Store(run.storage_url, run.name, directions, create=create, patience=patience)
+    directions, backoff = run.objective().directions, Backoff(say=progress.say)
+    store = Store(run.storage_url, run.name, directions, create=create, backoff=backoff)
     with contextlib.closing(store):
         yield store
 

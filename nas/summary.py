@@ -33,7 +33,7 @@ def text(run: "Run") -> str:
     reused = sum(record.reused_from is not None for record in records)
     parts = [f"{states.count('complete')} trials complete"]
     beyond = sum(record.is_declined for record in records)
-    early, failed = states.count("pruned") - beyond, states.count("failed")
+    early, failed = sum(record.is_stopped for record in records), states.count("failed")
     counts = {"stopped early": early, "reused": reused, "trained again": repeated(records)}
     counts |= {"beyond a limit": beyond}
     for what, count in (counts | {"failed": failed}).items():

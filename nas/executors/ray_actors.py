@@ -143,7 +143,8 @@ class RayExecutor:
 
 def _fault(error: RayError) -> Fault:
     """What the end of a worker means for its trial."""
-    if type(error).__name__ == "OutOfMemoryError":
-        return faults.of(error)
+    found = faults.of(error)
+    if found.reason == "oom":
+        return found
     lost = isinstance(error, NodeDiedError) or "node has died" in str(error).lower()
-    return Fault("node-lost" if lost else "worker-died", faults.one_line(error))
+    return Fault("node-lost" if lost else "worker-died", found.said)

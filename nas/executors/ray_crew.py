@@ -18,8 +18,8 @@ _POLL = 0.5  # seconds between looks at whether the search is to stop
 class Crew:
     """`workers` actors, of which those that are ready can be taken.
 
-    A reserve of one waits with torch and data loaded: who takes the place of a dead worker trains
-    again within a second, where a new one needs ten. GPUs are too dear to wait.
+    A reserve of one waits with torch and data loaded: it takes the place of a dead worker at once.
+    GPUs are too dear to wait.
     """
 
     def __init__(self, workers: int, gpus: float, data: dict[str, Any]) -> None:
@@ -30,7 +30,7 @@ class Crew:
         self._idle: list[Any] = []
         self._reserve: tuple[Any, Any] | None = None  # worker, answer where it is
         for _ in range(workers):
-            self._start(cores=1)
+            self._start()
 
     def wait(self, check: Callable[[], None]) -> None:
         """Returns when all are ready. Raises RayError, and what `check` raises meanwhile."""
@@ -51,7 +51,7 @@ class Crew:
             try:
                 self._join(worker, ray.get(answer))
             except RayError:  # its node went as it came
-                self._start(cores=1)
+                self._start()
 
     @property
     def idle(self) -> int:
@@ -74,7 +74,7 @@ class Crew:
         """Ends a worker, dead or hanging, and finds another one."""
         self._end(worker)
         if self._reserve is None:
-            self._start(cores=1)
+            self._start()
             return
         (other, answer), self._reserve = self._reserve, None
         self._starting[answer] = other
@@ -87,8 +87,8 @@ class Crew:
             ray.kill(worker)
         self._idle, self._starting, self._reserve = [], {}, None
 
-    def _start(self, cores: int) -> None:
-        worker = self._actor(cores)
+    def _start(self) -> None:
+        worker = self._actor(cores=1)
         self._starting[worker.place.remote()] = worker
 
     def _actor(self, cores: int) -> Any:

@@ -8,7 +8,7 @@ address     what names a database          kept        a study in it, written in
 schema      Optuna's tables                loading     trials out of their rows
 sqlite      one file, written ahead        postgres    a server, and who holds a study there
 soundness   a file before it is opened     filesystem  where such a file may be
-patience    what is tried again            faults      what an error means
+backoff     what is tried again            faults      what an error means
 study       what a search holds: `Store`   reading     what everybody else asks
 opening     engines, tables, the study     pages       a damaged file, page by page
 """
@@ -23,10 +23,10 @@ from nas.store.attributes import (
     is_counted,
     is_declined,
 )
+from nas.store.backoff import Backoff
 from nas.store.errors import DiskFull, Unwritable, no_study
 from nas.store.filesystem import refuse_network
 from nas.store.opening import reading_engine
-from nas.store.patience import Patience
 from nas.store.quiet import quiet
 from nas.store.reading import holds, read
 from nas.store.study import Store
@@ -36,8 +36,8 @@ __all__ = [
     "CONTINUES",
     "FACTS",
     "STARTED",
+    "Backoff",
     "DiskFull",
-    "Patience",
     "Rung",
     "Store",
     "Unwritable",

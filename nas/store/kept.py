@@ -15,7 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from nas.errors import UserError
 from nas.store import loading, sqlite
-from nas.store.patience import Patience, persist
+from nas.store.backoff import Backoff, persist
 from nas.store.schema import (
     FINITE,
     PARAMETERS,
@@ -37,10 +37,10 @@ class Kept:
     somebody else has written to the study.
     """
 
-    def __init__(self, engine: sql.Engine, study_id: int, where: str, patience: Patience) -> None:
+    def __init__(self, engine: sql.Engine, study_id: int, where: str, backoff: Backoff) -> None:
         """where: the database, as a user may be told of it."""
         self._engine, self._study_id = engine, study_id
-        self._where, self._patience = where, patience
+        self._where, self._backoff = where, backoff
 
     def trials(self) -> list[FrozenTrial]:
         """All trials, in order."""
@@ -121,7 +121,7 @@ class Kept:
                 self._engine.dispose()
                 raise
 
-        return persist(attempt, self._where, self._patience)
+        return persist(attempt, self._where, self._backoff)
 
     def _begin(self, connection: sql.Connection, trial: FrozenTrial) -> None:
         # One writer at a time, also of those who do not know of our lock.

@@ -14,16 +14,16 @@ from nas.errors import UserError
 from nas.objective import Direction
 from nas.store import faults, postgres, soundness, sqlite
 from nas.store.address import SQLITE, refuse_memory, sqlite_file, without_password
+from nas.store.backoff import Backoff
 from nas.store.errors import Damaged, no_study
 from nas.store.filesystem import refuse_network
 from nas.store.kept import Kept
-from nas.store.patience import Patience
 from nas.store.quiet import quiet
 from nas.store.schema import STUDIES, TRIALS
 
 
 def kept(
-    url: str, study_name: str, directions: Sequence[Direction] | None, patience: Patience
+    url: str, study_name: str, directions: Sequence[Direction] | None, backoff: Backoff
 ) -> Kept:
     """A study to be driven; made with `directions` if there is none, without them UserError.
 
@@ -48,7 +48,7 @@ def kept(
         except BaseException:
             engine.dispose()
             raise
-    return Kept(engine, study_id, where, patience)
+    return Kept(engine, study_id, where, backoff)
 
 
 def storage(url: str) -> RDBStorage:

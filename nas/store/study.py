@@ -21,7 +21,7 @@ from nas.store.attributes import (
     is_counted,
     is_declined,
 )
-from nas.store.patience import Patience
+from nas.store.backoff import Backoff
 from nas.store.quiet import quiet
 
 
@@ -41,13 +41,13 @@ class Store:
         directions: Sequence[Direction],
         *,
         create: bool = True,
-        patience: Patience | None = None,
+        backoff: Backoff | None = None,
         now: Callable[[], datetime] = datetime.now,
     ) -> None:
         """Opens the study; if there is none of this name, creates it or raises UserError."""
         self._now = now
         given = directions if create else None
-        self._kept = opening.kept(url, study_name, given, patience or Patience())
+        self._kept = opening.kept(url, study_name, given, backoff or Backoff())
         self._memory = InMemoryStorage()
         self._begun: FrozenTrial | None = None  # in memory, and not in the database yet
         try:

@@ -19,7 +19,7 @@ from nas.measurement import HeldOut
 from nas.progress import Silent, Status
 from nas.run import Run, create
 from nas.settings import parse
-from nas.store import Patience, Store
+from nas.store import Backoff, Store
 from nas.training.trial import TrialJob, TrialOutcome
 from nas.underway import Task
 from tests.nas.small_msd import SMALL, WHERE
@@ -35,9 +35,9 @@ def made_run(out: Path, **options: object) -> Run:
     )
 
 
-def store_of(run: Run, patience: Patience | None = None) -> Store:
+def store_of(run: Run, backoff: Backoff | None = None) -> Store:
     """What a driver of the run holds."""
-    return Store(run.storage_url, run.name, run.objective().directions, patience=patience)
+    return Store(run.storage_url, run.name, run.objective().directions, backoff=backoff)
 
 
 def loop_of(

@@ -17,7 +17,7 @@ from nas import plugins, searches, store
 from nas.cli.main import main
 from nas.errors import UserError
 from nas.run import open_run, writing
-from nas.store import FACTS, Patience, Store, holds
+from nas.store import FACTS, Backoff, Store, holds
 from tests.nas.postgres_server import PASSWORD, Server, newest, server
 from tests.nas.simulated_search import drive, simulated_run
 from tests.nas.small_msd import WHERE
@@ -178,12 +178,12 @@ from pathlib import Path
 from tests.nas.small_msd import instead_of_msd
 from tests.nas.table_search import Table, loop_of, store_of
 from nas.run import open_run
-from nas.store import Patience
+from nas.store import Backoff
 
 logging.basicConfig(level=logging.DEBUG)
 instead_of_msd()
 run = open_run(sys.argv[1])
-store = store_of(run, Patience(2, say=print))
+store = store_of(run, Backoff(2, say=print))
 print("held", flush=True)
 print(Path("/proc/self/cmdline").read_text(), sys.stdin.readline())
 try:
@@ -288,7 +288,7 @@ def test_a_server_that_goes_away_is_one_line(tmp_path: Path) -> None:
     with server() as leaving:
         url = leaving.create("short")
         run = made_run(tmp_path, trials=9, controller="random", storage=url)
-        loop = loop_of(run, store=store_of(run, Patience(total_s=0.5)))
+        loop = loop_of(run, store=store_of(run, Backoff(total_s=0.5)))
 
         class Leaving(Table):
             def completed(self, timeout: float) -> list[Any]:

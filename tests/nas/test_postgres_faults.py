@@ -19,7 +19,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from nas import plugins
 from nas.errors import UserError
-from nas.store import Patience, Store
+from nas.store import Backoff, Store
 from nas.store.opening import storage as ours
 from tests.nas.many_workers import executed
 from tests.nas.postgres_server import Server, server
@@ -109,7 +109,7 @@ def test_a_search_goes_on_by_itself_through(
     struck = made_run(tmp_path / "struck", storage=url, **options)
     database = url.partition("@/")[2].partition("?")[0]
     said: list[str] = []
-    with closing(store_of(struck, Patience(60.0, say=said.append))) as held:
+    with closing(store_of(struck, Backoff(60.0, say=said.append))) as held:
         table = Struck(lambda: FAULTS[fault](postgres, database), (1, 3))
         loop_of(struck, store=held).go(table)
     assert table.submitted == list(range(6)), "every trial is trained once"
@@ -198,7 +198,7 @@ def test_the_second_driver_of_a_study_is_refused_wherever_its_folder_is(url: str
             pass
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
-        with closing(Store(url, "run", ["maximize"], patience=Patience(0))):
+        with closing(Store(url, "run", ["maximize"], backoff=Backoff(0))):
             pass
 
 

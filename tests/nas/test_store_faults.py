@@ -12,7 +12,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.engine.default import DefaultDialect
 
 from nas.errors import UserError
-from nas.store import DiskFull, Patience, Store, Unwritable, read
+from nas.store import Backoff, DiskFull, Store, Unwritable, read
 from tests.nas.test_store import DISTRIBUTIONS
 
 STEPS = 6  # transactions of `searched`
@@ -28,16 +28,16 @@ class Time:
         self.now += seconds
         self.pauses.append(seconds)
 
-    def patience(self, total_s: float = 60.0) -> Patience:
-        return Patience(total_s, clock=lambda: self.now, sleep=self.sleep, say=self.said.append)
+    def backoff(self, total_s: float = 60.0) -> Backoff:
+        return Backoff(total_s, clock=lambda: self.now, sleep=self.sleep, say=self.said.append)
 
 
 def url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'study.db'}"
 
 
-def opened(tmp_path: Path, patience: Patience | None = None) -> Store:
-    return Store(url(tmp_path), "run", ["maximize"], patience=patience)
+def opened(tmp_path: Path, backoff: Backoff | None = None) -> Store:
+    return Store(url(tmp_path), "run", ["maximize"], backoff=backoff)
 
 
 def searched(store: Store) -> None:
@@ -92,7 +92,7 @@ def test_a_transaction_that_is_tried_again_is_done_once(
     with closing(opened(tmp_path / "whole")) as store:
         searched(store)
     time = Time()
-    with closing(opened(tmp_path / "cut", time.patience())) as store:
+    with closing(opened(tmp_path / "cut", time.backoff())) as store:
         with broken_commits(monkeypatch, which, lost=lost):
             searched(store)
         assert told(store) == told(tmp_path / "cut") == told(tmp_path / "whole")
@@ -104,7 +104,7 @@ def test_a_transaction_that_is_tried_again_is_done_once(
 
 def test_pauses_grow_up_to_a_limit_and_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     time = Time()
-    with closing(opened(tmp_path, time.patience(total_s=20))) as store:
+    with closing(opened(tmp_path, time.backoff(total_s=20))) as store:
         monkeypatch.setattr(DefaultDialect, "do_commit", busy)
         with pytest.raises(Unwritable, match=r"cannot be written \(taken\)$"):
             store.ask(RandomSampler(), DISTRIBUTIONS)
@@ -139,7 +139,7 @@ def test_what_a_full_disk_refused_is_done_when_there_is_room(tmp_path: Path) -> 
     with closing(opened(tmp_path)) as store:
         number = store.ask(RandomSampler(seed=0), DISTRIBUTIONS).number
     time = Time()
-    with no_room(tmp_path), closing(opened(tmp_path, time.patience())) as store:
+    with no_room(tmp_path), closing(opened(tmp_path, time.backoff())) as store:
         for _ in range(2):
             with pytest.raises(DiskFull, match=r"database or disk is full\); make room there$"):
                 store.fail(number, long)

@@ -18,7 +18,7 @@ def _unheard(line: str) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Backoff:
     """How long to ask again: after `first_s`, then twice as long each time, `longest_s` at most.
 
     say: where one line goes when the waiting begins, and one when it has ended well.
@@ -32,13 +32,13 @@ class Patience:
     say: Callable[[str], None] = _unheard
 
 
-def persist(step: Callable[[], T], where: str, patience: Patience) -> T:
+def persist(step: Callable[[], T], where: str, backoff: Backoff) -> T:
     """The result of a step that may be taken twice.
 
     Raises DiskFull at once, as only a user makes room; Unwritable for what lasts too long, or is
     no matter of time.
     """
-    began, pause = patience.clock(), patience.first_s
+    began, pause = backoff.clock(), backoff.first_s
     waiting = False
     while True:
         try:
@@ -49,14 +49,14 @@ def persist(step: Callable[[], T], where: str, patience: Patience) -> T:
                 raise DiskFull(
                     f"the trials in {where} cannot be written ({why}); make room there"
                 ) from None
-            if fault == "lasting" or patience.clock() - began >= patience.total_s:
+            if fault == "lasting" or backoff.clock() - began >= backoff.total_s:
                 raise Unwritable(f"the trials in {where} cannot be written ({why})") from None
             if not waiting:
-                patience.say(f"{where} does not answer ({why}); asking again")
+                backoff.say(f"{where} does not answer ({why}); asking again")
             waiting = True
-            patience.sleep(pause)
-            pause = min(2 * pause, patience.longest_s)
+            backoff.sleep(pause)
+            pause = min(2 * pause, backoff.longest_s)
         else:
             if waiting:
-                patience.say(f"{where} answers again")
+                backoff.say(f"{where} answers again")
             return result
