@@ -66,15 +66,12 @@ class Ladder:
 
     def add(self, network: int, epochs: int, values: Sequence[float], goes_on: bool) -> None:
         """A network came to a rung with these values, as they are told; whether it went on."""
-        turned = tuple(sign * value for sign, value in zip(self._signs, values, strict=True))
-        self._entries.setdefault(epochs, []).append(_Entry(network, turned, goes_on))
+        self._entries.setdefault(epochs, []).append(self._entry(network, values, goes_on))
 
     def may_go_on(self, network: int, epochs: int, values: Sequence[float]) -> bool:
         """Whether a network that comes to a rung with these values is among its best."""
-        trial = Ladder(self._rungs, self._signs)
-        trial._entries = {epochs: list(self._entries.get(epochs, []))}
-        trial.add(network, epochs, values, False)
-        return network in trial._best(epochs)
+        there = self._entries.get(epochs, [])
+        return network in self._best([*there, self._entry(network, values, False)])
 
     def promote(self, network: int, epochs: int) -> None:
         """A network that stopped at a rung goes on after all."""
@@ -85,15 +82,19 @@ class Ladder:
     def next(self) -> tuple[int, int] | None:
         """A network that stopped and is among the best by now, and its rung; the highest first."""
         for epochs in reversed(self._rungs.epochs):
-            stopped = {e.network for e in self._entries[epochs] if not e.goes_on}
-            for network in self._best(epochs):
+            entries = self._entries[epochs]
+            stopped = {each.network for each in entries if not each.goes_on}
+            for network in self._best(entries):
                 if network in stopped:
                     return network, epochs
         return None
 
-    def _best(self, epochs: int) -> list[int]:
+    def _entry(self, network: int, values: Sequence[float], goes_on: bool) -> _Entry:
+        turned = tuple(sign * value for sign, value in zip(self._signs, values, strict=True))
+        return _Entry(network, turned, goes_on)
+
+    def _best(self, entries: list[_Entry]) -> list[int]:
         """The networks of a rung that may go on, the best first."""
-        entries = self._entries[epochs]
         count = len(entries) // self._rungs.reduction
         if count == 0:
             return []

@@ -11,8 +11,8 @@ from search_spaces.operators import Operator, operators
 
 FLOAT32, DENSE, BFLOAT16 = PRECISIONS
 
-# Of the networks of seven spaces on a processor with AVX512-BF16, those within these bounds trained
-# up to 1.6 times as fast in 16 bits; grouped and depthwise convolutions took up to twice as long.
+# Beyond these bounds 16 bits cost more than they save: grouped and depthwise convolutions have slow
+# kernels, and small ones are lost in the conversions.
 _DENSE_PART = 0.8  # of the values that convolutions read and write
 _LARGE = 250_000  # multiply-accumulates of a convolution for one image, on average over a network
 
