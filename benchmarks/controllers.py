@@ -36,7 +36,6 @@ from benchmarks.tabular.task import PARETO, REWARD, Task
 from controllers.errors import ControllerError
 from nas.errors import UserError
 from nas.plot import refuse_place
-from nas.proposals import refuse_unfit
 
 AT = (25, 50, 100, 200, 300, 500)
 
@@ -51,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
         task = reading.task(given)
         tasks = reading.tasks(given, task)
         for each, of in product(asked, tasks.values()):
-            refuse_unfit(each.sampler(of, 0), of.space, of.directions)
+            each.refuse(of)
         _show(given, arguments, task, kept.courses(given, asked, tasks))
     except (UserError, ControllerError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -89,7 +88,16 @@ def _show(
 
 
 def _refuse(given: argparse.Namespace) -> None:
-    """Raise UserError for options that do not go together, before hours are spent."""
+    """Raise UserError for options out of range or at odds, before hours are spent."""
+    for name in ("trials", "seeds", "jobs", "workers"):
+        if getattr(given, name) < 1:
+            raise UserError(f"--{name} {getattr(given, name)}: it must be 1 or more")
+    if not 0 <= given.target_quantile <= 1:
+        raise UserError(f"--target-quantile {given.target_quantile:g}: it must be from 0 to 1")
+    if given.hard and (given.pareto or not given.latency):
+        raise UserError(
+            "--hard makes a limit of the reward's target: it needs --latency, no --pareto"
+        )
     if given.objectives and (given.json or given.plot):
         raise UserError("--objectives prints a table: leave --json and --plot out")
     if given.plot:

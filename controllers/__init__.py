@@ -45,7 +45,8 @@ def make(
         options: the named options of that controller, e.g. `population=20` of `nsga2`.
 
     Raises:
-        ControllerError: no such controller, no such option, or an option's value out of range.
+        ControllerError: no such controller or option, a value out of range, a seed that is no
+            integer.
     """
     if name not in CONTROLLERS:
         near = get_close_matches(name, names(), n=1)
@@ -58,7 +59,11 @@ def make(
         if option not in known:
             choice = f"its options are {', '.join(known)}" if known else "it takes no options"
             raise ControllerError(f"controller {name!r} has no option {option!r}: {choice}")
-    sampler: BaseSampler = factory(space=space, cost=cost, seed=index(seed), **options)
+    try:
+        whole = index(seed)
+    except TypeError:
+        raise ControllerError(f"seed {seed!r}: it must be a whole number") from None
+    sampler: BaseSampler = factory(space=space, cost=cost, seed=whole, **options)
     return sampler
 
 

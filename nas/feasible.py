@@ -19,12 +19,16 @@ DRAWN = 32
 
 
 def refuse_empty(
-    space: "SearchSpace", known: "Sizes", seed: int, check: Callable[[], None]
+    space: "SearchSpace",
+    known: "Sizes",
+    seed: int,
+    check: Callable[[], None],
+    say: Callable[[str], None],
 ) -> None:
     """Raise UserError where no network within the bounds is found, naming what the nearest needs.
 
     The neighbours of the nearest are looked at first, then those of the next. `check` is called
-    again and again, to raise where the search is to stop.
+    again and again, to raise where the search is to stop; `say` once, where it takes long.
     """
     rng = np.random.default_rng(seed)
 
@@ -37,6 +41,8 @@ def refuse_empty(
         if beyond <= 0:
             return
         looked += 1
+        if looked == DRAWN:
+            say(f"none of {DRAWN} random networks is within the bounds: looking around the nearest")
         if beyond < least:
             least, nearest = beyond, found
     if nearest is None:

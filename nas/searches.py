@@ -108,7 +108,7 @@ def _begun(
     """
     space = plugins.space(settings.space)
     _refuse_other_version(space, settings, "this search")
-    sampler = plugins.controller(settings.controller, space=space, seed=settings.seed)
+    sampler = settings.sampler(space)
     starts = starting.find(settings.start, space)
     objective = Objective.parse(settings.objective, runs.reward(settings, 1.0))
     refuse_unfit(sampler, space, objective.directions)
@@ -121,9 +121,10 @@ def _begun(
     session = stack.enter_context(opening.session(settings, interruption))
     shape = search_model.Shape(space, task.image, task.classes)
     chosen = sum(start.named for start in starts) < settings.trials  # the named are trained anyway
+    sizes = known.Sizes(shape, Bounds.of(settings))
+    starting.refuse_larger(starts, sizes)
     if chosen:  # sizes are known before any device is asked
-        sizes = known.Sizes(shape, Bounds.of(settings))
-        refuse_empty(space, sizes, settings.seed, interruption.check)
+        refuse_empty(space, sizes, settings.seed, interruption.check, progress.say)
     task = _precise(settings, task, progress, interruption)
     model = search_model.find(settings, source, shape, progress.say, interruption.check)
     priced = pricing.guarded(model, source, None, progress, interruption)
@@ -131,7 +132,7 @@ def _begun(
     resolved = _resolved(settings, task, latency["target_ms"])
     told = known.told(shape, source, model, objective, Bounds.of(resolved))
     if chosen:
-        refuse_empty(space, told, settings.seed, interruption.check)
+        refuse_empty(space, told, settings.seed, interruption.check, progress.say)
     _refuse_unfit_storage(resolved)
     workplace = _workplace(settings, session, task, priced, interruption, stack)
     run = runs.create(resolved, latency, starts, model)
@@ -330,12 +331,7 @@ def _drive(
 ) -> None:
     from nas.loop import Loop
 
-    sampler = plugins.controller(
-        run.settings.controller,
-        space=run.space(),
-        cost=known.of_run(run, workplace.source),
-        seed=run.settings.seed,
-    )
+    sampler = run.settings.sampler(run.space(), known.of_run(run, workplace.source))
     loop = Loop(
         run,
         workplace.task,

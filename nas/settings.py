@@ -17,14 +17,19 @@ from pydantic import (
     model_validator,
 )
 
+from nas import controller_options
 from nas.errors import UserError
 from nas.quantities import count, duration_s, latency_ms
 from nas.rewards import SOFT_W, Risk
 
 if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+
+    from controllers.protocols import Cost
     from nas.data.dataset import DataSpec
     from nas.rungs import Rungs
     from nas.training.recipe import Recipe
+    from search_spaces.space import SearchSpace
 
 SCHEMA_VERSION: Final = 1
 SLOWEST = 5.0  # times the target: what is slower is not worth the time that its training takes
@@ -40,6 +45,9 @@ Seconds = Annotated[
 ]
 Milliseconds = Annotated[
     float | None, _optional(latency_ms), PlainSerializer(lambda v: v if v is None else f"{v!r}ms")
+]
+ControllerOptions = Annotated[
+    dict[str, controller_options.Option], BeforeValidator(controller_options.read)
 ]
 Count = Annotated[int | None, _optional(count)]
 
@@ -73,6 +81,7 @@ class SearchSettings(BaseModel):
     space: str = "msd"
     space_version: int | None = None  # None: the one installed
     controller: str = "surrogate"
+    controller_options: ControllerOptions = Field(default_factory=dict)
     start: str = "none"  # or published, or names and config files joined by commas
     trials: int = Field(24, ge=1)
     max_time: Seconds = None  # no new trial starts after it
@@ -141,6 +150,13 @@ class SearchSettings(BaseModel):
     def soft_w(self) -> float:
         """The exponent of the soft reward; meaningless when `hard`."""
         return SOFT_W if self.w is None else self.w
+
+    def sampler(self, space: "SearchSpace", cost: "Cost | None" = None) -> "BaseSampler":
+        """The controller of this search. Raises UserError and ControllerError."""
+        from nas import plugins
+
+        options = self.controller_options
+        return plugins.controller(self.controller, space, cost, self.seed, **options)
 
     def data_spec(self) -> "DataSpec":
         """Which images, found from any working directory."""

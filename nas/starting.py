@@ -15,6 +15,7 @@ from nas.errors import UserError
 from search_spaces.errors import SpaceError
 
 if TYPE_CHECKING:
+    from nas.latency.known import Sizes
     from search_spaces.architecture import Architecture
     from search_spaces.space import SearchSpace
 
@@ -84,6 +85,13 @@ def buildable(
     if points and not kept:
         raise UserError(f"start: none of the networks can be built for images of {_by(image)}")
     return tuple(kept)
+
+
+def refuse_larger(points: Sequence[StartingPoint], sizes: "Sizes") -> None:
+    """Raise UserError for a point that the user named and that is larger than the bounds allow."""
+    for point in points:
+        if point.named and (beyond := sizes.beyond(point.architecture)):
+            raise UserError(f"start: {point.name} has {beyond}: raise the limit or leave it out")
 
 
 def reach(points: Sequence[StartingPoint], trials: int) -> str:

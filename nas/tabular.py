@@ -50,6 +50,11 @@ class Table:
         numbers = found.ndim == 1 and np.issubdtype(found.dtype, np.number)
         return bool(numbers and np.isfinite(found.astype(np.float64)).all())
 
+    def rows(self, name: str) -> int:
+        """Return how many rows an array has. Raises UserError where there is none."""
+        shape = self._named(name).shape
+        return shape[0] if shape else 0
+
     def choices(self, name: str) -> NDArray[Any]:
         """Return the choices [rows, decisions]. Raises UserError where there are none."""
         found = self._named(name)

@@ -8,8 +8,10 @@ import optuna
 from optuna.samplers import BaseSampler
 
 from benchmarks.tabular.task import Task
-from nas import plugins
+from controllers.errors import ControllerError
+from nas import controller_options, plugins
 from nas.errors import UserError
+from nas.proposals import refuse_unfit
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +28,29 @@ class Contender:
         return f"{self.name}:{given}" if given else self.name
 
     def sampler(self, task: Task, seed: int) -> BaseSampler:
-        """Make it for a search of this seed."""
+        """Make it for a search of this seed. Raises UserError for options that it refuses."""
         if self.name in plugins.names("controllers"):
             return plugins.controller(
                 self.name, space=task.space, cost=task.known(), seed=seed, **dict(self.options)
             )
-        made: BaseSampler = getattr(optuna.samplers, self.name)(seed=seed, **dict(self.options))
+        try:
+            made: BaseSampler = getattr(optuna.samplers, self.name)(seed=seed, **dict(self.options))
+        except (TypeError, ValueError) as error:
+            raise self._unfit(error) from None
         return made
+
+    def refuse(self, task: Task) -> None:
+        """Raise UserError or ControllerError where it cannot search this."""
+        sampler = self.sampler(task, 0)
+        try:
+            refuse_unfit(sampler, task.space, task.directions)
+        except ControllerError:
+            raise
+        except Exception as error:  # samplers of Optuna look at some options only when asked
+            raise self._unfit(error) from None
+
+    def _unfit(self, error: Exception) -> UserError:
+        return UserError(f"{self.text}: {' '.join(str(error).split())}")
 
 
 def parse(text: str) -> Contender:
@@ -41,21 +59,10 @@ def parse(text: str) -> Contender:
     if name not in plugins.names("controllers") and not _is_sampler(name):
         known = ", ".join(plugins.names("controllers"))
         raise UserError(f"no controller {name!r}: it is one of {known}, or a sampler of Optuna's")
-    pairs = [pair.partition("=") for pair in given.split("+") if pair]
-    return Contender(name, tuple((option, _value(value)) for option, _, value in pairs))
+    options = controller_options.pairs(pair for pair in given.split("+") if pair)
+    return Contender(name, tuple(options.items()))
 
 
 def _is_sampler(name: str) -> bool:
     found = getattr(optuna.samplers, name, None)
     return inspect.isclass(found) and "seed" in inspect.signature(found).parameters
-
-
-def _value(text: str) -> Any:
-    if text in ("true", "false"):
-        return text == "true"
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text

@@ -78,8 +78,13 @@ def table(findings: Mapping[str, Finding], at: Sequence[int]) -> str:
     ]
     rows = [head, ["---"] * len(head)]
     for name, found in findings.items():
-        figures = [f"{found.regret[t - 1]:.3f} ± {found.error[t - 1]:.3f}" for t in at]
+        figures = [_figure(found.regret[t - 1], found.error[t - 1]) for t in at]
         best = "-" if found.to_best is None else f"{found.to_best:g}"
         told = [f"{best} ({found.reached:.2f})", f"{found.again:.1f}", f"{found.repeats:.1f}"]
         rows.append([name, *figures, *told, f"{found.ask_ms:.1f}"])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _figure(regret: float, error: float) -> str:
+    # The spread of one seed is not known.
+    return f"{regret:.3f}" + ("" if np.isnan(error) else f" ± {error:.3f}")

@@ -17,9 +17,11 @@ SIZES = ("flops", "macs", "params")
 def task(given: argparse.Namespace) -> Task:
     """Return the task. Raises UserError for a table that lacks what is asked for."""
     whole = Table(given.table)
-    space = TableSpace(
-        whole.choices(given.choices), whole.classes(given.same) if given.same else None
-    )
+    choices = whole.choices(given.choices)
+    _refuse_lengths(given, whole, len(choices))
+    space = TableSpace(choices, whole.classes(given.same) if given.same else None)
+    if given.trials > (networks := len(np.unique(space.canonical))):
+        raise UserError(f"--trials {given.trials}: the table has {networks:,} networks")
     latency = whole.latency(given.latency) if given.latency else None
     reward = None
     if latency is None and given.pareto:
@@ -48,6 +50,17 @@ def tasks(given: argparse.Namespace, whole: Task) -> dict[str, Task]:
     if whole.kind != REWARD or given.hard:
         raise UserError("--objectives needs --latency, and neither --pareto nor --hard")
     return objectives.tasks(whole)
+
+
+def _refuse_lengths(given: argparse.Namespace, whole: Table, rows: int) -> None:
+    """Raise UserError for a column that has other rows than the choices."""
+    sizes = _known(whole, given.known, set())
+    columns = (given.score, given.same, given.latency, given.seconds, *given.observe.split(","))
+    for name in filter(None, (*columns, *sizes)):
+        if (found := whole.rows(name)) != rows:
+            raise UserError(
+                f"{whole.path}: {name} has {found:,} rows, {given.choices} has {rows:,}"
+            )
 
 
 def _known(whole: Table, names: str, used: set[str]) -> list[str]:

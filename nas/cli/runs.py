@@ -135,6 +135,12 @@ def _show_front(rows: list[dict[str, Any]], objective: "Objective") -> None:
         show_text(
             f"\nbest reward at T = {target} ms: trial {best['trial']}, {cell(best['reward'])}"
         )
+        if len(best["policy"]["thresholds"]) > 1:
+            show_text(
+                "It is the best of all policies on the same images. nas status and RUN:best "
+                "choose a network's\npolicy on one half of them and score it on the other: "
+                "their best may be another."
+            )
 
 
 def _thresholds(row: dict[str, Any]) -> str:

@@ -57,6 +57,13 @@ def search(
             "surrogate or ppo. Default: surrogate.",
         ),
     ] = None,
+    controller_options: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME=VALUE,...",
+            help="Its options, such as screening=false of ppo or population=50 of evolution.",
+        ),
+    ] = None,
     start: Annotated[
         str | None,
         typer.Option(
@@ -137,7 +144,10 @@ def search(
     ] = None,
     max_latency: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Train nothing slower. Default: 5 times the target."),
+        typer.Option(
+            metavar="TIME",
+            help="Train nothing slower but what --start names. Default: 5 times the target.",
+        ),
     ] = None,
     max_parameters: Annotated[
         str | None,

@@ -48,7 +48,9 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "small.npz"
     rng = np.random.default_rng(0)
     seeds = {f"s{at}": ACCURACY + rng.standard_normal(81) for at in range(2)}
-    np.savez(path, ops=ROWS, test=ACCURACY, ms=LATENCY, size=1.0 + LATENCY, **seeds)
+    np.savez(
+        path, ops=ROWS, test=ACCURACY, ms=LATENCY, size=1.0 + LATENCY, half=ROWS[:40, 0], **seeds
+    )
     return path
 
 
@@ -249,12 +251,24 @@ def test_rows_of_one_network_are_told_by_large_numbers_and_by_texts(
     [
         (["--controllers", "ppp"], "no controller 'ppp': it is one of random, tpe"),
         (["--controllers", "ppo:depth=3"], "controller 'ppo' has no option 'depth'"),
-        (["--controllers", "random", "--latency", "gpu"], "has no array 'gpu': it has ms"),
+        (["--controllers", "random", "--latency", "gpu"], "has no array 'gpu': it has half, ms"),
         (["--controllers", "random", "--pareto"], "--pareto needs --latency"),
         (["--controllers", "random", "--objectives"], "--objectives needs --latency"),
         (["--controllers", "local_search", "--objectives", "--latency", "ms"], "one objective"),
         (["--controllers", "random", "--objectives", "--json"], "leave --json and --plot out"),
         (["--controllers", "random", "--plot", "curves.xyz"], "must end in .svg"),
+        (["--controllers", "random", "--trials", "0"], "--trials 0: it must be 1 or more"),
+        (["--controllers", "random", "--trials", "82"], "--trials 82: the table has 81 networks"),
+        (["--controllers", "random", "--seeds", "0"], "--seeds 0: it must be 1 or more"),
+        (["--controllers", "random", "--jobs", "0"], "--jobs 0: it must be 1 or more"),
+        (["--controllers", "random", "--workers", "-1"], "--workers -1: it must be 1 or more"),
+        (["--controllers", "random", "--target-quantile", "3"], "3: it must be from 0 to 1"),
+        (["--controllers", "random", "--hard"], "it needs --latency"),
+        (["--controllers", "random", "--hard", "--latency=ms", "--pareto"], "no --pareto"),
+        (["--controllers", "random", "--same", "half"], "half has 40 rows, ops has 81"),
+        (["--controllers", "TPESampler:depth=3"], "TPESampler:depth=3: "),
+        (["--controllers", "TPESampler:n_startup_trials=x"], "n_startup_trials=x: '<' not"),
+        (["--controllers", "NSGAIISampler:population_size=1"], "greater than or equal to 2"),
         (["--controllers", "random", "--report", "page"], "must end in .md"),
         (["--controllers", "random", "--report", "no/page.md"], "there is no folder no"),
     ],

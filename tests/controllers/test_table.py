@@ -21,6 +21,7 @@ from tests.controllers.simulated import ToySpace
         ("evolution", {"population": 1}, "population 1: it must be a whole number from 2 up"),
         ("surrogate", {"startup": 1}, "startup 1: it must be a whole number from 2 up"),
         ("tpe", {"startup": "many"}, "startup 'many': it must be a whole number from 0 up"),
+        ("surrogate", {"seed": "a"}, "seed 'a': it must be a whole number"),
         ("reinforce", {"batch": 2.5}, "batch 2.5: it must be a whole number from 1 up"),
     ],
 )

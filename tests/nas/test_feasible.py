@@ -32,14 +32,16 @@ def sizes() -> list[int]:
 
 def test_a_space_with_a_network_within_the_bounds_is_not_refused() -> None:
     least = sizes()[0]  # hardly one draw in a hundred: the neighbours of others lead there
-    refuse_empty(SMALL, Sizes(SHAPE, Bounds(parameters=least)), 0, lambda: None)
+    refuse_empty(SMALL, Sizes(SHAPE, Bounds(parameters=least)), 0, lambda: None, print)
 
 
 def test_what_the_nearest_needs_is_said() -> None:
+    said: list[str] = []
     with pytest.raises(
         UserError, match=r"the nearest of [0-9,]+ has [0-9,]+ parameters, over 10$"
     ) as e:
-        refuse_empty(SMALL, Sizes(SHAPE, Bounds(parameters=10)), 0, lambda: None)
+        refuse_empty(SMALL, Sizes(SHAPE, Bounds(parameters=10)), 0, lambda: None, said.append)
+    assert said == ["none of 32 random networks is within the bounds: looking around the nearest"]
     found = re.search("has ([0-9,]+) parameters", str(e.value))
     assert found is not None
     assert int(found[1].replace(",", "")) <= sizes()[0]
@@ -49,14 +51,14 @@ def test_a_space_that_is_looked_at_as_a_whole_is_refused_too() -> None:
     space = plugins.space("ensemble")
     known = Sizes(Shape(space, (3, 32, 32), 10), Bounds(parameters=10))
     with pytest.raises(UserError, match=r"the nearest of \d+ has [0-9,]+ parameters, over 10$"):
-        refuse_empty(space, known, 0, lambda: None)
+        refuse_empty(space, known, 0, lambda: None, print)
 
 
 def test_several_bounds_are_said_together() -> None:
     objective = Objective.parse("reward", Reward.soft(1.0))
     known = Known(SHAPE, MacsLatency(), objective, Bounds(1e-9, 10, 100))
     with pytest.raises(UserError, match=r"ms to its last exit, .* parameters, .* MACs, over 100"):
-        refuse_empty(SMALL, known, 0, lambda: None)
+        refuse_empty(SMALL, known, 0, lambda: None, print)
 
 
 def test_networks_that_cannot_be_built_are_for_the_trials_to_tell() -> None:
@@ -64,7 +66,7 @@ def test_networks_that_cannot_be_built_are_for_the_trials_to_tell() -> None:
         def facts(self, architecture: Architecture) -> Facts:
             raise ValueError("no room for a pool")
 
-    refuse_empty(SMALL, Broken(SHAPE, Bounds(parameters=10)), 0, lambda: None)
+    refuse_empty(SMALL, Broken(SHAPE, Bounds(parameters=10)), 0, lambda: None, print)
 
 
 def test_it_can_be_stopped() -> None:
@@ -72,7 +74,7 @@ def test_it_can_be_stopped() -> None:
         raise Stopped
 
     with pytest.raises(Stopped):
-        refuse_empty(SMALL, Sizes(SHAPE, Bounds()), 0, check)
+        refuse_empty(SMALL, Sizes(SHAPE, Bounds()), 0, check, print)
 
 
 def test_the_command_says_it_and_writes_nothing(

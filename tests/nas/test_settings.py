@@ -67,6 +67,9 @@ def test_what_is_no_duration(text: str | float) -> None:
         ({"max_parameters": "lots"}, "max parameters 'lots' is not a number such as 2M"),
         ({"max_time": "0s"}, "max time '0s' is not a duration"),
         ({"hard": True, "w": -0.1}, "w and hard exclude each other"),
+        ({"controller_options": "batch"}, "options 'batch': it must be NAME=VALUE"),
+        ({"controller_options": "seed=3"}, "options 'seed' is given by the search itself"),
+        ({"controller_options": {"batch": [1]}}, "controller_options"),
         ({"w": 0.1}, "w 0.1: .*less than or equal to 0"),
         ({"name": "../up"}, "name '../up' is not a run name"),
         ({"executor": "cloud"}, "executor 'cloud': .*'ray' or 'inline'"),
@@ -82,10 +85,17 @@ def test_bad_options_are_named_in_one_line(options: dict[str, object], said: str
 
 def test_yaml_gives_the_same_settings_back(tmp_path: Path) -> None:
     settings = parse(
-        {"target_latency": "1.23456789ms", "max_time": "0.1h", "lr": 0.1, "name": "a.b-1"}
+        {
+            "target_latency": "1.23456789ms",
+            "max_time": "0.1h",
+            "lr": 0.1,
+            "name": "a.b-1",
+            "controller_options": "screening=false, startup=20",
+        }
     )
     (tmp_path / "search.yaml").write_text(settings.to_yaml())
     assert parse(load(tmp_path / "search.yaml")) == settings
+    assert settings.controller_options == {"screening": False, "startup": 20}
     assert "target_latency: 1.23456789ms" in settings.to_yaml()
 
 

@@ -206,6 +206,15 @@ def test_slow_networks_are_trained_where_they_were_named(
     assert sum(record.state == "complete" for record in run.records()) == 3
 
 
+def test_a_named_network_larger_than_allowed_is_refused(
+    tmp_path: Path,
+) -> None:
+    limits = {"start": "narrow,wide", "max_parameters": "100", "max_latency": "1us"}
+    with pytest.raises(UserError, match=r"start: narrow has [0-9,]+ parameters, over 100: raise"):
+        searched(tmp_path, Heard(), **limits)
+    assert not list(tmp_path.glob("**/search.yaml"))
+
+
 def test_a_named_network_is_wanted_after_a_crash_too(tmp_path: Path) -> None:
     run = starting_run(tmp_path, "slow", trials=1, max_latency="1ms", controller="random")
     with pytest.raises(PowerCut):
