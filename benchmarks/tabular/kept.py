@@ -104,7 +104,7 @@ def _read(path: Path, settings: Mapping[str, Any]) -> Course:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         others = kept["settings"] != settings
-        course = None if others else _course(kept["course"])
+        course = None if others else _course(kept["course"], settings["trials"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path}: damaged ({error}); delete it to search again") from None
     if course is None:
@@ -112,8 +112,8 @@ def _read(path: Path, settings: Mapping[str, Any]) -> Course:
     return course
 
 
-def _course(facts: dict[str, Any]) -> Course:
-    ends = [at for at, _ in facts["score"][1:]] + [len(facts["rows"]) + 1]
+def _course(facts: dict[str, Any], trials: int) -> Course:
+    ends = [at for at, _ in facts["score"][1:]] + [trials + 1]
     steps = zip(facts["score"], ends, strict=True)
     score = [score for (at, score), end in steps for _ in range(at, end)]
     return Course(**facts | {"score": score})

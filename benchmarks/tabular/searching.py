@@ -28,9 +28,10 @@ class Course:
     """What became of the trials of a search that count.
 
     score: after each, by the true value: of the objective, of the incumbent; the hypervolume, of
-    the front. rows: of each. best: how many trials it took to train a network of the highest true
-    value, None if none was. repeats: how many show what was shown before, as nothing else was
-    proposed. hours: simulated, of all. ask_ms: mean of the last `LAST` proposals.
+    the front. rows: of each, until nothing better was left to find. best: how many trials it took
+    to train a network of the highest true value, None if none was. repeats: how many show what was
+    shown before, as nothing else was proposed. hours: simulated, of all. ask_ms: mean of the last
+    `LAST` proposals.
     """
 
     score: list[float]
@@ -57,11 +58,11 @@ def run(task: Task, contender: Contender, trials: int, seed: int, workers: int =
     study.set_user_attr(REPEATS, task.observed.shape[1] > 1)
     # What the judge learns to choose a network is not there when the sampler is asked, and timed.
     search = _Search(task, study, judge, seed)
-    while len(search.rows) < trials:
+    while len(search.rows) < trials and not search.is_over:
         while len(search.running) < workers:
             search.ask()
         search.tell()
-    return search.course()
+    return search.course(trials)
 
 
 class _Search:
@@ -79,10 +80,16 @@ class _Search:
         self._values: dict[int, tuple[float, ...]] = {}  # their means
         self._distributions = dict(task.space.distributions())
 
-    def course(self) -> Course:
-        """Return what became of the search by now."""
+    @property
+    def is_over(self) -> bool:
+        """Whether it has seen the best for what it is: who goes on finds nothing better."""
+        return self._best is not None and self.task.exact
+
+    def course(self, trials: int) -> Course:
+        """Return what became of the search by now, as of so many trials."""
         ask_ms, hours = round(fmean(self._ask_ms), 3), round(self._now / 3600, 3)
-        return Course(self._score, self.rows, self._best, self._repeats, hours, ask_ms)
+        score = self._score + self._score[-1:] * (trials - len(self._score))
+        return Course(score, self.rows, self._best, self._repeats, hours, ask_ms)
 
     def ask(self) -> None:
         """Propose a network and begin its training; what is known is told at once."""

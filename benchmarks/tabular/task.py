@@ -43,6 +43,11 @@ class Task:
         return PARETO if self.reward is None else REWARD
 
     @property
+    def exact(self) -> bool:
+        """Whether trials show what they are judged by, and one number of it."""
+        return self.kind != PARETO and bool((self.score == self.observed.T).all())
+
+    @property
     def directions(self) -> tuple[str, ...]:
         """Optuna's words."""
         return ("maximize", "minimize") if self.kind == PARETO else ("maximize",)
