@@ -29,7 +29,7 @@ if __name__ == "__main__" and not __package__:
 
 from benchmarks.tabular import contender as contenders
 from benchmarks.tabular import kept, objectives, page, reading
-from benchmarks.tabular.findings import finding, table
+from benchmarks.tabular.findings import finding, table, trained
 from benchmarks.tabular.floor import floor
 from benchmarks.tabular.picture import draw
 from benchmarks.tabular.task import PARETO, REWARD, Task
@@ -73,6 +73,9 @@ def _show(
         found = {name: finding(task, of_one) for (_, name), of_one in courses.items()}
         least = None if task.kind == PARETO else floor(task)
         figures = table(found, at)
+        if task.kind == PARETO:
+            by_name = {name: of_one for (_, name), of_one in courses.items()}
+            figures += f"\n\nOf all that was trained:\n\n{trained(task, by_name, at)}"
         if given.plot:
             draw(found, least and least.regret, words, given.plot)
     if least is not None:

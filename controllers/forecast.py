@@ -8,7 +8,7 @@ import numpy as np
 
 from controllers import improvement
 from controllers.accuracy_model import AccuracyModel, Shape
-from controllers.dominance import order
+from controllers.dominance import nondominated, order
 from controllers.objectives import units
 
 if TYPE_CHECKING:
@@ -170,15 +170,25 @@ class Forecast:
         With several objectives by non-dominated rank, then the less crowded.
         """
         kept = self._model.kept[self._reached]
+        chosen: dict[str, Keyed] = {}
+        for row in kept[order(self._believed())]:
+            chosen.setdefault(self._architectures[row].key, self._architectures[row])
+        return list(chosen.values())[:count]
+
+    def front(self) -> "list[Keyed]":
+        """The architectures reached of which no other is believed to be better in everything."""
+        kept, values = self._model.kept[self._reached], self._believed()
+        chosen = {self._architectures[row].key: row for row in kept[nondominated(values)]}
+        return [self._architectures[row] for row in chosen.values()]
+
+    def _believed(self) -> np.ndarray:
+        """Of what was reached the objectives, the learnt one as is believed, of span 1."""
+        kept = self._model.kept[self._reached]
         values = self._told[kept].copy()
         weights = self._objectives.weights(self._architectures, self._learnt)
         values[:, self._learnt] = self._model.at_kept()[self._reached] * weights[kept]
         span = np.ptp(values, axis=0)
-        rounded = np.round(values / np.where(span > 0, span, 1.0), DECIMALS)
-        chosen: dict[str, Keyed] = {}
-        for row in kept[order(rounded)]:
-            chosen.setdefault(self._architectures[row].key, self._architectures[row])
-        return list(chosen.values())[:count]
+        return np.asarray(np.round(values / np.where(span > 0, span, 1.0), DECIMALS))
 
     def expected(self, architectures: "Sequence[Keyed]") -> np.ndarray:
         """The objectives expected of each in their `units`, float64 [n, objectives]."""

@@ -13,6 +13,7 @@ from optuna.search_space import intersection_search_space
 from optuna.study import Study
 from optuna.trial import FrozenTrial
 
+from controllers.dominance import nondominated
 from controllers.errors import ControllerError
 from controllers.history import History, Reader
 from controllers.plain_space import PlainSpace
@@ -73,19 +74,48 @@ class FromRecord(BaseSampler):
             ControllerError: several objectives, or no completed trial with a finite value.
         """
         check_one_objective("the choice of one architecture", study)
-        decisions = self._decisions(told(study))
-        if not decisions:
-            raise ControllerError("no trial was told yet, or no decision is common to all")
         with self._alone:
-            space = self._searched(decisions)
-            cost = self._cost if space is self._space else None
-            history = self._reader.history(study, None, space, cost)
-            if not history.lessons:
-                raise ControllerError("no trial with a finite value was told yet")
+            history = self._told(study)
             whole = {each.architecture.key for each in history.lessons if each.whole}
             ordered = sorted(self.best_first(history), key=lambda each: each.key not in whole)
             within = (each for each in ordered if history.violation(each) <= 0)
-            return space.parameters(next(within, ordered[0]))
+            return history.space.parameters(next(within, ordered[0]))
+
+    def front(self, study: Study) -> "list[Mapping[str, Any]]":
+        """The choices of the architectures to take, of those told of a study.
+
+        None of them is believed to be beaten in all objectives by another one. `study.best_trials`
+        are those by what was shown, in which the luckiest hide the better ones.
+
+        Raises:
+            ControllerError: no completed trial with finite values.
+        """
+        with self._alone:
+            history = self._told(study)
+            whole = {each.architecture.key for each in history.lessons if each.whole}
+            found = self.unbeaten(history)
+            found = [each for each in found if each.key in whole] or found
+            return [history.space.parameters(each) for each in found]
+
+    def _told(self, study: Study) -> History:
+        """All that was told of a study. Raises ControllerError where that is nothing."""
+        decisions = self._decisions(told(study))
+        if not decisions:
+            raise ControllerError("no trial was told yet, or no decision is common to all")
+        space = self._searched(decisions)
+        cost = self._cost if space is self._space else None
+        history = self._reader.history(study, None, space, cost)
+        if not history.lessons:
+            raise ControllerError("no trial with finite values was told yet")
+        return history
+
+    def unbeaten(self, history: History) -> "list[Keyed]":
+        """The architectures of the lessons that no other beats, of those within the bounds."""
+        lessons = [each for each in history.lessons if history.violation(each.architecture) <= 0]
+        lessons = lessons or list(history.lessons)
+        rows = np.flatnonzero(nondominated(np.array([lesson.values for lesson in lessons])))
+        chosen = [lessons[row].architecture for row in rows]
+        return list({each.key: each for each in chosen}.values())
 
     def best_first(self, history: History) -> "list[Keyed]":
         """The architectures of the lessons, of which there is one at least, in their order."""

@@ -19,7 +19,7 @@ from controllers.accuracy_model import half_rank
 from controllers.candidates import DRAWS, free, mutants
 from controllers.dominance import order
 from controllers.errors import ControllerError, check_whole
-from controllers.from_record import Again, FromRecord
+from controllers.from_record import Again
 from controllers.looks import EVERY, looks
 from controllers.objectives import units
 from controllers.policy import one_thread as torch_on_one_thread
@@ -29,6 +29,7 @@ from controllers.surrogate import PARENTS, Surrogate, distinct
 from controllers.tokens import Vocabulary
 
 if TYPE_CHECKING:
+    from controllers.forecast import Forecast
     from controllers.history import History, Lesson
     from controllers.protocols import Cost, Keyed, Space
 
@@ -85,10 +86,8 @@ class Ppo(Surrogate):
             turns = chain(distinct(drawn), mutants(history.space, drawn, DRAWS, rng))
             return free(history, rng, lambda: next(turns))
 
-    def best_first(self, history: "History") -> "list[Keyed]":
-        if not self._screening:
-            return FromRecord.best_first(self, history)
-        return super().best_first(history)
+    def learnt(self, history: "History") -> "Forecast | None":
+        return super().learnt(history) if self._screening else None
 
     def gathered(self, history: "History", look: int) -> "list[Keyed]":
         """What the policy proposes, mutants of the best, and of the most promising of all."""

@@ -102,11 +102,19 @@ class Surrogate(FromRecord):
             )
 
     def best_first(self, history: "History") -> "list[Keyed]":
-        told = len(history.lessons)
-        if told < self._startup:
-            return super().best_first(history)
         with one_thread():
-            return self.forecast(history, told).best(told)
+            learnt = self.learnt(history)
+            return learnt.best(len(history.lessons)) if learnt else super().best_first(history)
+
+    def unbeaten(self, history: "History") -> "list[Keyed]":
+        with one_thread():
+            learnt = self.learnt(history)
+            return learnt.front() if learnt else super().unbeaten(history)
+
+    def learnt(self, history: "History") -> Forecast | None:
+        """What all lessons teach; None before there are enough."""
+        told = len(history.lessons)
+        return None if told < self._startup else self.forecast(history, told)
 
     def first(self, history: "History", rng: np.random.Generator) -> "Keyed":
         """A proposal before anything is learnt."""

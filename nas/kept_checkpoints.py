@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nas import atomic
+from nas.room import Room
 from nas.training import trial_checkpoint
 from nas.training.trial_checkpoint import Unusable
 
@@ -24,14 +25,15 @@ _HALF = re.compile(r"\.\d{5,}-\d+\.ckpt\..*")
 class KeptCheckpoints:
     """The folder of one run."""
 
-    def __init__(self, run: Path) -> None:
-        self._folder = run / FOLDER
+    def __init__(self, run: Path, room: Room) -> None:
+        self._folder, self._room = run / FOLDER, room
 
     def keep(self, trial: int, data: bytes, epochs: int) -> None:
         """Writes the state of a trial after so many epochs. Raises OSError."""
         self._folder.mkdir(exist_ok=True)
         # Not durable: after a power cut the checksum finds what the disk did not get.
-        atomic.write(self._path(trial, epochs), data, durable=False)
+        path = self._path(trial, epochs)
+        self._room.written(lambda: atomic.write(path, data, durable=False))
         for _, path in self._of(trial)[_KEPT:]:
             path.unlink(missing_ok=True)
 

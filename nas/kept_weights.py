@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from nas import atomic
 from nas.judgements import Judgement, Point, undominated
 from nas.repetitions import middle
+from nas.room import Room
 
 if TYPE_CHECKING:
     from nas.run import Run
@@ -18,8 +19,8 @@ class KeptWeights:
     again and is worse: its weights are gone then.
     """
 
-    def __init__(self, run: "Run") -> None:
-        self._run = run
+    def __init__(self, run: "Run", room: Room) -> None:
+        self._run, self._room = run, room
         self._objective = run.objective()
         self._trainings: dict[str, list[Judgement]] = {}  # by key of the network
         self._front: list[tuple[Point, str]] = []  # with the network of each point
@@ -53,7 +54,8 @@ class KeptWeights:
         front = undominated(self._objective, [point for point, _ in points])
         self._front = [points[at] for at in front]
         if weights is not None and new.trial in self.trials:
-            atomic.write(self._run.weights_path(new.trial), weights)
+            path = self._run.weights_path(new.trial)
+            self._room.written(lambda: atomic.write(path, weights))
         return any(of == key and point not in before for point, of in self._front)
 
     def drop_others(self) -> None:

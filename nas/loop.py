@@ -30,6 +30,7 @@ from nas.patience import Patience
 from nas.progress import Progress
 from nas.proposals import Proposal, begin, propose, proposed
 from nas.recall import Memory, Pending, recall
+from nas.room import Room
 from nas.run import Run
 from nas.rungs import Ladder
 from nas.speaker import Speaker
@@ -64,16 +65,18 @@ class Loop:
         self._bounds = Bounds.of(run.settings)
         self._rungs = run.settings.rungs(task.recipe.epochs)
         self._pricer = Pricer(self._space, task, source, run.settings.seed)
-        self._checkpoints = KeptCheckpoints(run.path)
+        self._room = room = Room(progress.say, interruption.check)
         self._memory = memory = Memory(
             KnownNetworks(),
             Judgements(run),
             Ladder(self._rungs, [1 if d == "maximize" else -1 for d in self._objective.directions]),
-            KeptWeights(run),
+            KeptWeights(run, room),
+            KeptCheckpoints(run.path, room),
             Patience(run.settings.patience),
         )
         recall(run, store, memory)
         self._known, self._weights = memory.known, memory.weights
+        self._checkpoints = memory.checkpoints
         self._pending = deque(memory.pending)
         self._ready: deque[Underway] = deque()  # to be given out: they have begun before
         self._running: dict[int, Underway] = {}
@@ -103,11 +106,10 @@ class Loop:
                     return
                 # Not before: workers that are free for a moment are no news.
                 self._say.tell(self._running)
-                ended = executor.completed(_POLL)
+                for done in executor.completed(_POLL):
+                    self._conclude(done)
             except Stopped:
                 return
-            for done in ended:
-                self._conclude(done)
             self._say.show(self._running)
 
     def _why(self) -> str:
@@ -283,14 +285,12 @@ class Loop:
 
     def _hear(self, underway: Underway, fault: Fault) -> bool:
         """An attempt failed: there is another one, or the trial has failed and this is True."""
-        faults_so_far = (*underway.faults, fault)
-        attempts = sum(each.reason == fault.reason for each in faults_so_far)
-        if attempts < faults.ATTEMPTS.get(fault.reason, 1):
+        failed = underway.failed(fault)
+        if failed.may_try_again:
             self._say.say(f"trial {underway.number} is tried again: {fault.said}")
-            self._ready.append(replace(underway, faults=faults_so_far))
+            self._ready.append(failed)
             return False
-        tried = f" (attempt {len(faults_so_far)})" if underway.faults else ""
-        self._fail(underway.proposal, replace(fault, said=f"{fault.said}{tried}"))
+        self._fail(underway.proposal, failed.fault)
         self._checkpoints.drop(underway.first)
         return True
 
@@ -311,7 +311,7 @@ class Loop:
             until = self._rungs.after(outcome.epochs)
             self._ready.appendleft(replace(underway, until=until, rungs=rungs))
             return False
-        outcome.held_out.save(self._run.facts_path(underway.number))
+        self._room.written(lambda: outcome.held_out.save(self._run.facts_path(underway.number)))
         measured = measurement.facts()
         stopped = StoppedEarly(underway.number, first, measured, underway.latency, rungs)
         self._known.stopped[underway.key] = stopped
@@ -325,7 +325,7 @@ class Loop:
             return True
         measurement, values = judged
         number, key, facts = underway.number, underway.key, {"measurement": measurement.facts()}
-        outcome.held_out.save(self._run.facts_path(number))
+        self._room.written(lambda: outcome.held_out.save(self._run.facts_path(number)))
         judgement = self._memory.judgements.of(number, facts, measurement)
         entered = self._weights.add(key, judgement, outcome.weights)
         latency = [dict(each) for each in underway.latency]

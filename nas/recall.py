@@ -39,6 +39,7 @@ class Memory:
     judgements: Judgements
     ladder: Ladder
     weights: KeptWeights
+    checkpoints: KeptCheckpoints
     patience: Patience
     failed: int = 0
     reused: int = 0
@@ -54,7 +55,7 @@ class _Recall:
     def __init__(self, run: "Run", store: Store, memory: Memory) -> None:
         self._run, self._store, self._memory = run, store, memory
         self._space: SearchSpace = run.space()
-        self._checkpoints = KeptCheckpoints(run.path)
+        self._checkpoints = memory.checkpoints
         self._stopped: dict[int, Stopped] = {}  # by trial
         self._first: dict[int, int] = {}  # by trial: the one that its training began with
 

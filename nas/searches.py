@@ -66,8 +66,11 @@ def start(settings: SearchSettings, progress: Progress) -> Run:
         except Stopped:
             raise Interrupted(None) from None
         stack.enter_context(run.driving())
-        store = stack.enter_context(_store(run, progress, create=True))
-        _drive(run, workplace, store, progress, interruption)
+        try:
+            store = stack.enter_context(_store(run, progress, interruption, create=True))
+            _drive(run, workplace, store, progress, interruption)
+        except Stopped:
+            raise Interrupted(run) from None
     return run
 
 
@@ -189,29 +192,30 @@ def resume(
         try:
             source = _source(settings, interruption, stack)
             priced = pricing.again(found, source, progress, interruption)
-        except Stopped:
-            raise Interrupted(found) from None
-        task = _task(settings, progress)
-        store = stack.enter_context(_store(found, progress, create=False))
-        _refuse_fewer(store, found.settings.trials, settings.trials)
-        try:
+            task = _task(settings, progress)
+            store = stack.enter_context(_store(found, progress, interruption, create=False))
+            _refuse_fewer(store, found.settings.trials, settings.trials)
             session = stack.enter_context(opening.session(settings, interruption))
             workplace = _workplace(settings, session, task, priced, interruption, stack)
+            if settings != found.settings:
+                found = Run(found.path, settings, found.latency)
+                with runs.writing(found.path):
+                    runs.save_settings(found)
+            _drive(found, workplace, store, progress, interruption)
         except Stopped:
             raise Interrupted(found) from None
-        if settings != found.settings:
-            found = Run(found.path, settings, found.latency)
-            with runs.writing(found.path):
-                runs.save_settings(found)
-        _drive(found, workplace, store, progress, interruption)
     return found
 
 
 @contextlib.contextmanager
-def _store(run: Run, progress: Progress, create: bool) -> "Iterator[Store]":
+def _store(
+    run: Run, progress: Progress, interruption: Interruption, create: bool
+) -> "Iterator[Store]":
+    from nas.room import Room
     from nas.store import Backoff, Store
 
-    directions, backoff = run.objective().directions, Backoff(say=progress.say)
+    room = Room(progress.say, interruption.check)
+    directions, backoff = run.objective().directions, Backoff(say=progress.say, room=room)
     store = Store(run.storage_url, run.name, directions, create=create, backoff=backoff)
     with contextlib.closing(store):
         yield store

@@ -1,12 +1,12 @@
 """A trial under way: what is known of it before its training, and what to give to a worker."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from latency.source import LatencySource
 from nas.data.dataset import DataSpec
-from nas.faults import Fault
+from nas.faults import ATTEMPTS, Fault
 from nas.known_networks import Stopped
 from nas.measurement import Measurement
 from nas.proposals import Proposal, derived_seed
@@ -73,6 +73,23 @@ class Underway:
     def alone(self) -> bool:
         """Whether it needs all the memory there is: it found too little beside others."""
         return any(fault.reason == "oom" for fault in self.faults)
+
+    def failed(self, fault: Fault) -> "Underway":
+        """The same after an attempt that came to nothing."""
+        return replace(self, faults=(*self.faults, fault))
+
+    @property
+    def may_try_again(self) -> bool:
+        """Whether faults of the last one's kind were few enough for another attempt."""
+        reason = self.faults[-1].reason
+        return sum(each.reason == reason for each in self.faults) < ATTEMPTS.get(reason, 1)
+
+    @property
+    def fault(self) -> Fault:
+        """The last one, and which attempt it ended."""
+        last, attempts = self.faults[-1], len(self.faults)
+        tried = f" (attempt {attempts})" if attempts > 1 else ""
+        return replace(last, said=f"{last.said}{tried}")
 
     def job(self, task: Task, checkpoint: bool) -> TrialJob:
         """What a worker is given. checkpoint: train in less memory and more time."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.tabular.searching import Course
 from benchmarks.tabular.task import PARETO, Task
@@ -50,12 +51,12 @@ def finding(task: Task, courses: Sequence[Course]) -> Finding:
     """Sum up the searches of one contender."""
     best = task.volume(task.rows().tolist()) if task.kind == PARETO else task.optimum()
     regret = 100 * (best - np.array([course.score for course in courses])) / best
-    spread = regret.std(axis=0, ddof=1) if len(courses) > 1 else np.full(regret.shape[1], np.nan)
+    mean, error = _summary(regret)
     reached = [course.best or np.inf for course in courses]
     middle = float(np.median(reached))
     return Finding(
-        regret.mean(axis=0).tolist(),
-        (spread / np.sqrt(len(courses))).tolist(),
+        mean.tolist(),
+        error.tolist(),
         middle if np.isfinite(middle) else None,
         float(np.mean(np.isfinite(reached))),
         float(np.mean([course.again for course in courses])),
@@ -64,6 +65,20 @@ def finding(task: Task, courses: Sequence[Course]) -> Finding:
         float(np.mean([course.hours for course in courses])),
         len(courses),
     )
+
+
+def trained(task: Task, courses: Mapping[str, Sequence[Course]], at: Sequence[int]) -> str:
+    """Return a Markdown table of the hypervolume of all that was trained, by its true value.
+
+    What chance makes the choice of a front costs is not in it.
+    """
+    whole = task.volume(task.rows().tolist())
+    rows = [["controller", *map(str, at)], ["---"] * (len(at) + 1)]
+    for name, of_one in courses.items():
+        volumes = np.array([[task.volume(each.rows[:t]) for t in at] for each in of_one])
+        mean, error = _summary(100 * (1 - volumes / whole))
+        rows.append([name, *map(_figure, mean, error)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def table(findings: Mapping[str, Finding], at: Sequence[int]) -> str:
@@ -83,6 +98,13 @@ def table(findings: Mapping[str, Finding], at: Sequence[int]) -> str:
         told = [f"{best} ({found.reached:.2f})", f"{found.again:.1f}", f"{found.repeats:.1f}"]
         rows.append([name, *figures, *told, f"{found.ask_ms:.1f}"])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def _summary(regret: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean over the searches [searches, n] and its standard error, NaN for one search."""
+    count = len(regret)
+    spread = regret.std(axis=0, ddof=1) if count > 1 else np.full(regret.shape[1], np.nan)
+    return regret.mean(axis=0), spread / np.sqrt(count)
 
 
 def _figure(regret: float, error: float) -> str:

@@ -154,10 +154,16 @@ class _Search:
     def _reached(self) -> float:
         """The score of the search by now."""
         if self.task.kind == PARETO:
-            rows = list(self._values)
-            seen = self.task.observed_front(rows, [self._values[row] for row in rows])
-            return self.task.volume(seen)
+            return self.task.volume(self._front())
         return self.task.truth(self._incumbent())[0]
+
+    def _front(self) -> list[int]:
+        """The networks that the user is handed: the front as ours believe in, else as shown."""
+        if isinstance(self.judge, FromRecord):
+            architecture = self.task.space.architecture
+            return [architecture(each).number for each in self.judge.front(self.study)]
+        rows = list(self._values)
+        return self.task.observed_front(rows, [self._values[row] for row in rows])
 
     def _incumbent(self) -> int:
         """The network that the user is handed: what our controllers choose, else the best shown."""

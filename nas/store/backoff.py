@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
@@ -11,6 +11,16 @@ from nas.store import faults
 from nas.store.errors import DiskFull, Unwritable
 
 T = TypeVar("T")
+
+
+class Room(Protocol):
+    """Who waits where a disk is full."""
+
+    def missing(self, why: str) -> None:
+        """Return after a moment, or raise where nobody waits any longer."""
+
+    def found(self) -> None:
+        """What was waited for is there."""
 
 
 def _unheard(line: str) -> None:
@@ -21,7 +31,8 @@ def _unheard(line: str) -> None:
 class Backoff:
     """How long to ask again: after `first_s`, then twice as long each time, `longest_s` at most.
 
-    say: where one line goes when the waiting begins, and one when it has ended well.
+    say: where one line goes when the waiting begins, and one when it has ended well. room: who
+    waits where the disk is full, for as long as it takes; None where nobody does.
     """
 
     total_s: float = 120.0
@@ -30,12 +41,13 @@ class Backoff:
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     say: Callable[[str], None] = _unheard
+    room: Room | None = None
 
 
 def persist(step: Callable[[], T], where: str, backoff: Backoff) -> T:
     """The result of a step that may be taken twice.
 
-    Raises DiskFull at once, as only a user makes room; Unwritable for what lasts too long, or is
+    Raises DiskFull at once where nobody waits for room; Unwritable for what lasts too long, or is
     no matter of time.
     """
     began, pause = backoff.clock(), backoff.first_s
@@ -46,9 +58,12 @@ def persist(step: Callable[[], T], where: str, backoff: Backoff) -> T:
         except DBAPIError as error:
             fault, why = faults.of(error), faults.why(error)
             if fault == "full":
-                raise DiskFull(
-                    f"the trials in {where} cannot be written ({why}); make room there"
-                ) from None
+                if backoff.room is None:
+                    raise DiskFull(
+                        f"the trials in {where} cannot be written ({why}); make room there"
+                    ) from None
+                backoff.room.missing(f"the trials in {where} cannot be written ({why})")
+                continue
             if fault == "lasting" or backoff.clock() - began >= backoff.total_s:
                 raise Unwritable(f"the trials in {where} cannot be written ({why})") from None
             if not waiting:
@@ -59,4 +74,6 @@ def persist(step: Callable[[], T], where: str, backoff: Backoff) -> T:
         else:
             if waiting:
                 backoff.say(f"{where} answers again")
+            if backoff.room is not None:
+                backoff.room.found()
             return result

@@ -338,7 +338,7 @@ def test_the_page_has_the_command_the_seeds_the_table_and_the_floor(
     assert run_by.endswith(" --out=kept --report page.md`")
     assert str(tmp_path) not in run_by
     assert "seeds 0 to 1" in shown
-    assert shown.count("| random |") == (3 if "--objectives" in more else 1)
+    assert shown.count("| random |") == {"--objectives": 3, "--pareto": 2}.get("".join(more), 1)
     assert shown.count("Noise floor: ") == (not more or "--json" in more)
     if "--json" not in more:
         words, _, figures = shown.partition(".\n\n")

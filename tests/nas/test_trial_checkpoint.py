@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from nas.kept_checkpoints import FOLDER, KeptCheckpoints
+from nas.room import Room
 from nas.training import trial_checkpoint
 from nas.training.trial import run
 from nas.training.trial_checkpoint import Unusable
@@ -69,7 +70,7 @@ def test_every_change_of_a_checkpoint_is_found(count: int) -> None:
 
 
 def test_the_one_before_serves_where_the_last_is_damaged(tmp_path: Path) -> None:
-    trial, kept = job(3, epochs=4), KeptCheckpoints(tmp_path)
+    trial, kept = job(3, epochs=4), KeptCheckpoints(tmp_path, Room(print, lambda: None))
     for epoch in (1, 2, 3):
         kept.keep(7, left_after(trial, epoch), epoch)
     names = sorted(path.name for path in (tmp_path / FOLDER).iterdir())
@@ -83,7 +84,7 @@ def test_the_one_before_serves_where_the_last_is_damaged(tmp_path: Path) -> None
 
 
 def test_what_belongs_to_no_trial_goes(tmp_path: Path) -> None:
-    trial, kept = job(3, epochs=2), KeptCheckpoints(tmp_path)
+    trial, kept = job(3, epochs=2), KeptCheckpoints(tmp_path, Room(print, lambda: None))
     data = left_after(trial, 1)
     for number in (1, 2):
         kept.keep(number, data, 1)
