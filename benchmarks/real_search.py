@@ -13,15 +13,16 @@ it is none.
 import argparse
 import sys
 from functools import partial
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 
+from benchmarks.searched import searched, trained
 from benchmarks.units import Facts, Unit, complete
-from controllers.record import TOLD
-from nas import atomic, plugins, searches, store
+from nas import atomic, plugins
 from nas.errors import UserError
-from nas.run import Run, open_run
+from nas.run import Run
 
 OUT = Path("results/controllers/real")
 AT = (20, 40, 60, 100)
@@ -76,46 +77,28 @@ def _units(given: argparse.Namespace, names: list[str]) -> list[Unit]:
 
 def _searched(given: argparse.Namespace, controller: str, seed: int, folder: Path) -> Facts:
     """Search, or go on with a search that was stopped."""
-    name, runs = f"{controller}-{seed}", folder / "runs"
-    if (runs / name).is_dir():
-        run = searches.resume(open_run(runs / name))
-    else:
-        run = searches.search(
-            given.space,
-            controller=controller,
-            seed=seed,
-            trials=given.trials,
-            data=given.data,
-            data_root=given.data_root,
-            limit=given.limit,
-            epochs=given.epochs,
-            max_macs=given.max_macs,
-            workers=given.workers,
-            executor=given.executor,
-            runtime="macs",
-            target_latency=_target_ms(given, runs),
-            out=str(runs),
-            name=name,
-        )
+    run = searched(
+        folder / "runs",
+        f"{controller}-{seed}",
+        space=given.space,
+        controller=controller,
+        seed=seed,
+        trials=given.trials,
+        data=given.data,
+        data_root=given.data_root,
+        limit=given.limit,
+        epochs=given.epochs,
+        max_macs=given.max_macs,
+        workers=given.workers,
+        executor=given.executor,
+    )
     return {"target_ms": run.target_ms, "rewards": _rewards(run)}
-
-
-def _target_ms(given: argparse.Namespace, runs: Path) -> float | None:
-    """The target of the searches that there are: one for all, found by the first."""
-    there = sorted(runs.glob("*/search.yaml"))
-    return open_run(there[0].parent).target_ms if there else None
 
 
 def _rewards(run: Run) -> list[float]:
     """The best reward so far after each network that was trained, in the order they were told."""
-    rows = store.read(run.storage_url, run.name)
-    told = {row.number: row.system_attrs.get(TOLD, 0) for row in rows}
-    best, found = 0.0, []
-    for record in sorted(run.records(), key=lambda each: told.get(each.trial, 0)):
-        if record.measurement is not None and record.reused_from is None:
-            best = max(best, run.objective().values(record.measurement)[0])
-            found.append(best)
-    return found
+    rewards = [run.objective().values(r.measurement)[0] for r in trained(run) if r.measurement]
+    return list(accumulate(rewards, max))
 
 
 def _report(given: argparse.Namespace, names: list[str], found: dict[str, Facts]) -> str:

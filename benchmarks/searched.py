@@ -1,0 +1,34 @@
+"""Real searches that can be stopped and go on, all of one folder at one target latency."""
+
+from pathlib import Path
+from typing import Any
+
+from controllers.record import TOLD
+from nas import searches, store
+from nas.record import TrialRecord
+from nas.run import Run, open_run
+
+
+def searched(runs: Path, name: str, **settings: Any) -> Run:
+    """Search, or go on with a search of that name that was stopped.
+
+    settings: of `nas.search`; the target latency is that of the first search of the folder.
+    """
+    if (runs / name).is_dir():
+        return searches.resume(open_run(runs / name))
+    return searches.search(
+        target_latency=_target_ms(runs), runtime="macs", out=str(runs), name=name, **settings
+    )
+
+
+def trained(run: Run) -> list[TrialRecord]:
+    """What was trained, also in part, in the order in which it was told."""
+    rows = store.read(run.storage_url, run.name)
+    told = {row.number: row.system_attrs.get(TOLD, 0) for row in rows}
+    found = [r for r in run.records() if r.measurement is not None and r.reused_from is None]
+    return sorted(found, key=lambda record: told.get(record.trial, 0))
+
+
+def _target_ms(runs: Path) -> float | None:
+    there = sorted(runs.glob("*/search.yaml"))
+    return open_run(there[0].parent).target_ms if there else None
