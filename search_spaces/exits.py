@@ -39,6 +39,7 @@ class Head(BlockSpec):
         from torch import nn
 
         from search_spaces.layers import conv_norm
+        from search_spaces.unfilled import BatchNorm2d, Linear
 
         channels = (self.in_channels, *self.widths)
         convs = [
@@ -46,14 +47,14 @@ class Head(BlockSpec):
             for given, width in zip(channels, self.widths, strict=False)
             for module in conv_norm(given, width, (3, 3), (2, 2))
         ]
-        before = [nn.BatchNorm2d(self.in_channels), nn.ReLU(inplace=True)] if self.norm else []
+        before = [BatchNorm2d(self.in_channels), nn.ReLU(inplace=True)] if self.norm else []
         return nn.Sequential(
             *before,
             *convs,
             nn.AdaptiveAvgPool2d(1),
             nn.Flatten(),
             *([nn.Dropout(self.dropout)] if self.dropout else []),
-            nn.Linear(channels[-1], self.classes, bias=self.bias),
+            Linear(channels[-1], self.classes, bias=self.bias),
         )
 
 

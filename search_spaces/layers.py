@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, pad
 
+from search_spaces.unfilled import BatchNorm2d, Conv2d
+
 
 class Concat(nn.Module):
     """Join tensors [batch, c_i, h, w] into [batch, sum of c_i, h, w]."""
@@ -107,9 +109,9 @@ class SqueezeExcite(nn.Module):
         super().__init__()
         self.gates = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
-            nn.Conv2d(channels, squeezed, 1),
+            Conv2d(channels, squeezed, 1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(squeezed, channels, 1),
+            Conv2d(squeezed, channels, 1),
             nn.Sigmoid(),
         )
         self.scale = Scale()
@@ -138,10 +140,8 @@ def conv_norm(
     halves = (kernel[0] // 2, kernel[1] // 2) if padding == "symmetric" else (0, 0)
     modules: list[nn.Module] = [
         *([SamePad(kernel, stride)] if padding == "tensorflow" and kernel != (1, 1) else []),
-        nn.Conv2d(
-            in_channels, out_channels, kernel, stride, padding=halves, groups=groups, bias=bias
-        ),
-        nn.BatchNorm2d(out_channels),
+        Conv2d(in_channels, out_channels, kernel, stride, padding=halves, groups=groups, bias=bias),
+        BatchNorm2d(out_channels),
     ]
     return [*modules, *activations(activation)]
 
@@ -248,9 +248,9 @@ class Growing(nn.Module):
 def norm_conv(in_channels: int, out_channels: int, kernel: int) -> list[nn.Module]:
     """Return BatchNorm, ReLU, convolution: the pre-activated order of DenseNet (CVPR 2017)."""
     return [
-        nn.BatchNorm2d(in_channels),
+        BatchNorm2d(in_channels),
         nn.ReLU(inplace=True),
-        nn.Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False),
+        Conv2d(in_channels, out_channels, kernel, padding=kernel // 2, bias=False),
     ]
 
 

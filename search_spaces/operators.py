@@ -10,15 +10,17 @@ layers.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import accumulate
 from math import prod
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from search_spaces import layers
 from search_spaces.blocks import IMAGE, BlockGraph, BlockSpec
+from search_spaces.unfilled import BatchNorm2d
 
 Shape = tuple[int, ...]
 """Shape of one image's tensor, without the batch: (channels, height, width) or (features,)."""
@@ -148,11 +150,8 @@ def trace_block(spec: BlockSpec, inputs: tuple[Shape, ...]) -> Trace:
     with torch.device("meta"):
         module = spec.module().eval()
         for leaf in module.modules():
-            if isinstance(leaf, nn.BatchNorm2d | nn.ReLU | nn.ReLU6 | nn.Sigmoid):
-                # Shapes stay; torch's own forward takes milliseconds on the meta device.
-                leaf.forward = _same  # type: ignore[method-assign, assignment]
-            elif isinstance(leaf, layers.Resize):
-                leaf.forward = _resized  # type: ignore[method-assign]
+            if (shape := _SHAPES.get(type(leaf))) is not None:
+                leaf.forward = partial(shape, leaf)
         tensors = [torch.empty(1, *shape) for shape in inputs]
     found, output = observe(module, tensors)
     return Trace(
@@ -164,12 +163,27 @@ def trace_block(spec: BlockSpec, inputs: tuple[Shape, ...]) -> Trace:
     )
 
 
-def _same(x: Tensor) -> Tensor:
+def _same(leaf: nn.Module, x: Tensor, *others: Tensor) -> Tensor:
     return x
 
 
-def _resized(x: Tensor, like: Tensor) -> Tensor:
+def _resized(leaf: nn.Module, x: Tensor, like: Tensor) -> Tensor:
     return x.new_empty((*x.shape[:2], *like.shape[2:]))
+
+
+def _pooled(leaf: nn.Module, x: Tensor) -> Tensor:
+    assert isinstance(leaf, nn.AdaptiveAvgPool2d), leaf
+    size = cast("int | tuple[int, int]", leaf.output_size)  # no space leaves an axis as it is
+    return x.new_empty((*x.shape[:2], *_pair(size)))
+
+
+_SHAPES: dict[type[nn.Module], Callable[..., Tensor]] = {
+    **dict.fromkeys((nn.BatchNorm2d, BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Sigmoid), _same),
+    layers.Scale: _same,
+    layers.Resize: _resized,
+    nn.AdaptiveAvgPool2d: _pooled,
+}
+"""Where only the shape matters: torch's own forwards take milliseconds on the meta device."""
 
 
 def observe(module: nn.Module, inputs: Iterable[Tensor]) -> tuple[list[Operator], Tensor]:
