@@ -13,7 +13,6 @@ from typing import Any
 import optuna
 
 from latency.bench import DeviceLost
-from latency.source import LatencySource
 from nas import faults, live, records
 from nas.bounds import Bounds
 from nas.errors import UserError
@@ -52,7 +51,7 @@ class Loop:
         task: Task,
         store: Store,
         sampler: optuna.samplers.BaseSampler,
-        source: LatencySource,
+        pricer: Pricer,
         interruption: Interruption,
         progress: Progress,
         clock: Callable[[], float],
@@ -64,7 +63,7 @@ class Loop:
         self._objective, self._starts = run.objective(), run.starting_points()
         self._bounds = Bounds.of(run.settings)
         self._rungs = run.settings.rungs(task.recipe.epochs)
-        self._pricer = Pricer(self._space, task, source, run.settings.seed)
+        self._pricer = pricer
         self._room = room = Room(progress.say, interruption.check)
         self._memory = memory = Memory(
             KnownNetworks(),

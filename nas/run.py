@@ -8,6 +8,7 @@ start.json    the networks it begins with       (these three: where there are su
 live.json     what the driver says of the moment: it is there, what it trains, the losses so far
 checkpoints/  trials under way, and those that were stopped early
 judged.jsonl  what was derived of each training, so that resuming is quick; may be deleted
+known.jsonl   what a controller was told of networks beforehand, for the same; may be deleted
 driver.lock   held while a search drives the run
 """
 
@@ -38,7 +39,7 @@ SETTINGS = "search.yaml"
 LATENCY = "latency.json"
 LOCK = "driver.lock"
 _OURS = f"{SETTINGS} {LATENCY} {LOCK} study.db facts weights checkpoints judged.jsonl live.json"
-_OURS += " front.json start.json"
+_OURS += " front.json start.json known.jsonl"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

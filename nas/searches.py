@@ -334,14 +334,17 @@ def _drive(
     interruption: Interruption,
 ) -> None:
     from nas.loop import Loop
+    from nas.underway import Pricer
 
-    sampler = run.settings.sampler(run.space(), known.of_run(run, workplace.source))
+    space, facts = run.space(), known.of_run(run, workplace.source)
+    sampler = run.settings.sampler(space, facts)
+    pricer = Pricer(space, workplace.task, workplace.source, run.settings.seed, facts.keep)
     loop = Loop(
         run,
         workplace.task,
         store,
         sampler,
-        workplace.source,
+        pricer,
         interruption,
         progress,
         time.monotonic,

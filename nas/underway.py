@@ -1,6 +1,6 @@
 """A trial under way: what is known of it before its training, and what to give to a worker."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from nas.proposals import Proposal, derived_seed
 from nas.store import Rung
 from nas.training.recipe import Recipe
 from nas.training.trial import TrialJob, TrialOutcome
+from search_spaces.architecture import Architecture
 from search_spaces.operators import costs
 from search_spaces.space import SearchSpace
 
@@ -126,11 +127,21 @@ class Underway:
 class Pricer:
     """Puts a price on proposals of one search."""
 
-    def __init__(self, space: SearchSpace, task: Task, source: LatencySource, seed: int) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        task: Task,
+        source: LatencySource,
+        seed: int,
+        keep: Callable[[Architecture], None] = lambda architecture: None,
+    ) -> None:
+        """keep: told of every network that gets a price, which will be a trial."""
         self._space, self._task, self._source, self._seed = space, task, source, seed
+        self._keep = keep
 
     def new(self, proposal: Proposal, until: int) -> Underway:
         """A training from its beginning. Raises what building or timing the network raises."""
+        self._keep(proposal.architecture)
         graph = self._space.blocks(proposal.architecture, self._task.image, self._task.classes)
         seed = derived_seed(self._seed, "trial", proposal.number)
         sizes = costs(graph)

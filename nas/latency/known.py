@@ -2,11 +2,13 @@
 
 import math
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from controllers.encoding import forget
 from nas.bounds import Bounds, violation
 from nas.latency import search_model
+from nas.latency.kept_facts import FILE, KeptFacts
 from search_spaces.operators import costs
 
 if TYPE_CHECKING:
@@ -34,8 +36,10 @@ class Facts:
 class Sizes:
     """MACs and parameters: known wherever latency is not (`controllers.protocols`)."""
 
-    def __init__(self, shape: search_model.Shape, bounds: Bounds) -> None:
-        self._shape, self._bounds = shape, bounds
+    def __init__(
+        self, shape: search_model.Shape, bounds: Bounds, kept: KeptFacts | None = None
+    ) -> None:
+        self._shape, self._bounds, self._kept = shape, bounds, kept
         self._facts: dict[str, Facts] = {}
 
     def measures(self, architecture: "Architecture") -> tuple[float, ...]:
@@ -60,14 +64,23 @@ class Sizes:
 
     def facts(self, architecture: "Architecture") -> Facts:
         """Return what is known; the latest are remembered, as a controller asks again and again."""
-        found = self._facts.get(architecture.key)
+        key = architecture.key
+        found = self._facts.get(key)
+        if found is None and self._kept is not None:
+            found = self._kept.get(key)
         if found is None:
             forget(self._facts)
             graph = self._shape.space.blocks(architecture, self._shape.image, self._shape.classes)
             sizes = costs(graph)
             found = Facts(*self._latency(graph), sizes.lazy_macs, sizes.parameters)
-            self._facts[architecture.key] = found
+            self._facts[key] = found
         return found
+
+    def keep(self, architecture: "Architecture") -> None:
+        """Keep what a controller has asked of a network, which it will ask again of a trial."""
+        found = self._facts.get(architecture.key)
+        if self._kept is not None and found is not None:
+            self._kept.add(architecture.key, found)
 
     def _latency(self, graph: "BlockGraph") -> tuple[tuple[float, ...], float]:
         return (), math.nan
@@ -88,8 +101,9 @@ class Known(Sizes):
         source: "LatencySource",
         objective: "Objective",
         bounds: Bounds,
+        kept: KeptFacts | None = None,
     ) -> None:
-        super().__init__(shape, bounds)
+        super().__init__(shape, bounds, kept)
         self._source, self._objective = source, objective
 
     def __call__(self, architecture: "Architecture") -> float:
@@ -130,8 +144,13 @@ def of_run(run: "Run", source: "LatencySource") -> Sizes:
     each network has to be measured it is not known.
     """
     shape = search_model.Shape(run.space(), *run.shape())
-    first = search_model.read_first(run.path)
-    return told(shape, source, first, run.objective(), Bounds.of(run.settings))
+    first, objective = search_model.read_first(run.path), run.objective()
+    facts = (shape.space.name, shape.space.version, shape.image, shape.classes)
+    told_by = (run.settings.device, run.settings.runtime, objective.risk)
+    model = search_model.first_bytes(run.path)
+    of = sha256(repr((*facts, *told_by)).encode() + model).hexdigest()
+    kept = KeptFacts(run.path / FILE, of)
+    return told(shape, source, first, objective, Bounds.of(run.settings), kept)
 
 
 def told(
@@ -140,8 +159,9 @@ def told(
     model: "LatencyModel | None",
     objective: "Objective",
     bounds: Bounds,
+    kept: KeptFacts | None = None,
 ) -> Sizes:
     """Return what is known where `source` tells latencies, or a model fitted beforehand does."""
     if model is None and search_model.bench_of(source) is not None:
-        return Sizes(shape, bounds)
-    return Known(shape, source if model is None else model, objective, bounds)
+        return Sizes(shape, bounds, kept)
+    return Known(shape, source if model is None else model, objective, bounds, kept)

@@ -102,6 +102,12 @@ def read_first(run: Path) -> "LatencyModel | None":
     return document.load(path) if path.exists() else None
 
 
+def first_bytes(run: Path) -> bytes:
+    """Return the file of that model, of no bytes where there is none."""
+    path = run / FIRST
+    return path.read_bytes() if path.exists() else b""
+
+
 def write(model: "LatencyModel", run: Path) -> None:
     """Copy the model into a run's folder. Raises OSError."""
     from latency.model import document

@@ -26,7 +26,7 @@ from nas.run import Run, create
 from nas.settings import parse
 from nas.store import Store
 from nas.training.trial import TrialJob, TrialOutcome
-from nas.underway import Task
+from nas.underway import Pricer, Task
 from search_spaces.operators import costs
 
 IMAGE = (1, 32, 32)
@@ -59,7 +59,8 @@ def drive(
     sampler = plugins.controller(settings.controller, space=run.space(), seed=settings.seed)
     task = Task(settings.data_spec(), settings.recipe(IMAGE, 900), IMAGE, CLASSES)
     with closing(Store(run.storage_url, run.name, run.objective().directions)) as store:
-        told = (MacsLatency(), Interruption(), progress or Silent(), lambda: 0.0)
+        pricer = Pricer(run.space(), task, MacsLatency(), settings.seed)
+        told = (pricer, Interruption(), progress or Silent(), lambda: 0.0)
         Loop(run, task, store, sampler, *told).go(Simulated(failing, images))
 
 

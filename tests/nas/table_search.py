@@ -21,7 +21,7 @@ from nas.run import Run, create
 from nas.settings import parse
 from nas.store import Backoff, Store
 from nas.training.trial import TrialJob, TrialOutcome
-from nas.underway import Task
+from nas.underway import Pricer, Task
 from tests.nas.small_msd import SMALL, WHERE
 
 IMAGE = (1, 8, 8)
@@ -54,9 +54,10 @@ def loop_of(
     store = store or store_of(run)
     sampler = plugins.controller(settings.controller, space=run.space(), seed=settings.seed)
     task = Task(settings.data_spec(), settings.recipe(IMAGE, 60), IMAGE, CLASSES)
+    pricer = Pricer(run.space(), task, source or MacsLatency(), settings.seed)
     return Loop(
-        run, task, store, sampler, source or MacsLatency(), interruption or Interruption(),
-        progress or Silent(), clock, now,
+        run, task, store, sampler, pricer, interruption or Interruption(), progress or Silent(),
+        clock, now,
     )  # fmt: skip
 
 

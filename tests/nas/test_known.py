@@ -8,11 +8,14 @@ import pytest
 from latency.macs import MacsLatency
 from nas import plugins
 from nas.bounds import Bounds
+from nas.latency import known as known_module
+from nas.latency.kept_facts import FILE
 from nas.latency.known import Known, Sizes, of_run
 from nas.latency.search_model import Shape
 from nas.objective import Objective
 from nas.rewards import Reward
 from search_spaces.architecture import Architecture
+from search_spaces.msd import MSD
 from search_spaces.operators import costs
 from tests.nas.device_by_law import Lawful, source
 from tests.nas.table_search import made_run
@@ -88,3 +91,54 @@ def test_where_each_network_is_measured_only_sizes_are_known(tmp_path: Path) -> 
     measured = of_run(run, source(Lawful()))
     assert type(measured) is Sizes
     assert len(measured.measures(sampled("msd"))) == 3
+
+
+def test_what_was_asked_of_a_trial_is_not_worked_out_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = made_run(tmp_path, trials=3, controller="surrogate")
+    first, architecture, other = (
+        of_run(run, MacsLatency()),
+        sampled("msd"),
+        MSD.sample(np.random.default_rng(4)),
+    )
+    facts, others = first.facts(architecture), first.facts(other)
+    first.keep(architecture)
+    first.keep(architecture)
+    whole = (run.path / FILE).read_bytes()
+    assert whole.count(b"\n") == 2
+    second = of_run(run, MacsLatency())
+    with monkeypatch.context() as asked:
+        asked.setattr(known_module, "costs", lambda graph: pytest.fail("worked out again"))
+        assert second.facts(architecture) == facts
+    assert second.facts(other) == others
+    assert (run.path / FILE).read_bytes() == whole
+
+
+def test_what_nobody_asked_is_not_kept(tmp_path: Path) -> None:
+    known = of_run(made_run(tmp_path, trials=3), MacsLatency())
+    known.keep(sampled("msd"))
+    assert (tmp_path.rglob(FILE).__next__()).read_bytes().count(b"\n") == 1
+
+
+@pytest.mark.parametrize("damage", ["torn", "garbage", "another device", "missing"])
+def test_a_damaged_file_costs_time_alone(tmp_path: Path, damage: str) -> None:
+    run = made_run(tmp_path, trials=3, controller="surrogate")
+    known, architecture = of_run(run, MacsLatency()), sampled("msd")
+    facts = known.facts(architecture)
+    known.keep(architecture)
+    path = run.path / FILE
+    text = path.read_bytes()
+    if damage == "missing":
+        path.unlink()
+    else:
+        changed = {
+            "torn": text[:-20],
+            "garbage": text + b'["key", 3]\n\xff\n',
+            "another device": b'"other"\n' + text.split(b"\n", 1)[1],
+        }
+        path.write_bytes(changed[damage])
+    again = of_run(run, MacsLatency())
+    assert again.facts(architecture) == facts
+    again.keep(architecture)
+    assert path.read_bytes() == text

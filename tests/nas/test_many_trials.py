@@ -20,11 +20,12 @@ from latency.macs import MacsLatency
 from nas import plugins
 from nas.interruption import Interruption
 from nas.latency import known
-from nas.loop import Loop, Task
+from nas.loop import Loop
 from nas.progress import Silent
 from nas.proposals import propose
 from nas.run import open_run
 from nas.store import Store
+from nas.underway import Pricer, Task
 
 run, source = open_run(sys.argv[1]), MacsLatency()
 began = time.process_time()
@@ -33,7 +34,8 @@ settings, image = run.settings, (1, 32, 32)
 cost = known.of_run(run, source)
 sampler = plugins.controller(settings.controller, space=run.space(), cost=cost, seed=0)
 task = Task(settings.data_spec(), settings.recipe(image, 900), image, 10)
-Loop(run, task, store, sampler, source, Interruption(), Silent(), time.monotonic)
+pricer = Pricer(run.space(), task, source, 0, cost.keep)
+Loop(run, task, store, sampler, pricer, Interruption(), Silent(), time.monotonic)
 number = propose(store, sampler, run.space()).number
 seconds = time.process_time() - began
 store.close()
