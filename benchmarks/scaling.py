@@ -2,15 +2,15 @@
 
 Run: python -m benchmarks.scaling [--space msd] [--controllers random,tpe,surrogate]
      [--trials 600] [--workers 1,8,64,256,1000] [--train-s 10,60,600] [--seed 0]
-     [--hand-over-ms 2] [--out results/benchmarks/scaling.md]
+     [--hand-over-ms 10] [--out results/benchmarks/scaling.md]
 
 First the costs are measured here: a proposal (ask) with its trial written to SQLite before anybody
 trains it, and its outcome written (tell), in a study of made-up results with as many trials under
 way as there are workers. `--trials` are told beyond these. Then searches of five trials a worker,
 and of `--trials` at least, are simulated: workers train for log-normal times and one driver does
 one thing after another, each taking what was measured at that size of the study, and what lies
-beyond the last one measured what that took. `--hand-over-ms` is what sending a job to a worker and
-hearing of its end takes beside.
+beyond the last one measured what that took. `--hand-over-ms` is what all the rest of a trial takes:
+its network priced, a job sent to a worker, its end heard, held-out answers written and judged.
 
 busy: share of the workers' time spent training. driver: share of its own that it works. stale: how
 many results were told between a proposal and its own result.
@@ -33,8 +33,14 @@ import numpy as np
 from numpy.typing import NDArray
 from optuna.trial import FrozenTrial
 
+from latency.macs import MacsLatency
 from nas import atomic, plugins, records
+from nas.bounds import Bounds
 from nas.errors import UserError
+from nas.latency.known import Known
+from nas.latency.search_model import Shape
+from nas.objective import Objective
+from nas.rewards import Reward
 from nas.store import Store
 
 T = TypeVar("T")
@@ -43,6 +49,7 @@ WINDOW = 25
 """Trials over which a cost is the median: single ones are the machine's noise."""
 SPREAD = 0.3
 """Standard deviation of the logarithm of training times."""
+IMAGE, CLASSES = (3, 32, 32), 10
 TIMES = 5
 """Trials a worker at least, that filling and emptying the workers weigh little."""
 
@@ -69,6 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, simulate, write the report; the exit code."""
     given = _parser().parse_args(arguments)
     try:
+        for name in ("trials", "workers", "train_s"):
+            if (least := np.min(getattr(given, name))) <= 0:
+                raise UserError(f"{name} {least:g}: it must be above 0")
         report = _report(given)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -81,7 +91,9 @@ def main(arguments: list[str] | None = None) -> int:
 def measured(space_name: str, controller: str, trials: int, workers: int, seed: int) -> Costs:
     """What trials cost the driver while `workers` are under way, each with a made-up result."""
     space, rng = plugins.space(space_name), np.random.default_rng(seed)
-    sampler = plugins.controller(controller, space=space, seed=seed)
+    objective = Objective.parse("reward", Reward.soft(1.0))
+    cost = Known(Shape(space, IMAGE, CLASSES), MacsLatency(), objective, Bounds())
+    sampler = plugins.controller(controller, space=space, cost=cost, seed=seed)
     ask, tell = [], []
     running: deque[FrozenTrial] = deque()
     with tempfile.TemporaryDirectory() as folder:
@@ -175,7 +187,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--trials", type=int, default=600, help="told, beyond those under way")
     parser.add_argument("--workers", type=_list(int), default=[1, 8, 64, 256, 1000])
     parser.add_argument("--train-s", type=_list(float), default=[10.0, 60.0, 600.0])
-    parser.add_argument("--hand-over-ms", type=float, default=2.0)
+    parser.add_argument("--hand-over-ms", type=float, default=10.0)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=OUT)
     return parser

@@ -5,17 +5,23 @@ from typing import Any
 
 from controllers.record import TOLD
 from nas import searches, store
+from nas.errors import UserError
 from nas.record import TrialRecord
 from nas.run import Run, open_run
+from nas.settings import parse
 
 
 def searched(runs: Path, name: str, **settings: Any) -> Run:
     """Search, or go on with a search of that name that was stopped.
 
     settings: of `nas.search`; the target latency is that of the first search of the folder.
+
+    Raises UserError where that search has other settings.
     """
     if (runs / name).is_dir():
-        return searches.resume(open_run(runs / name))
+        begun = open_run(runs / name)
+        _refuse_other(begun, settings)
+        return searches.resume(begun)
     return searches.search(
         target_latency=_target_ms(runs), runtime="macs", out=str(runs), name=name, **settings
     )
@@ -27,6 +33,16 @@ def trained(run: Run) -> list[TrialRecord]:
     told = {row.number: row.system_attrs.get(TOLD, 0) for row in rows}
     found = [r for r in run.records() if r.measurement is not None and r.reused_from is None]
     return sorted(found, key=lambda record: told.get(record.trial, 0))
+
+
+def _refuse_other(begun: Run, settings: dict[str, Any]) -> None:
+    asked, there = parse(settings).model_dump(), begun.settings.model_dump()
+    for name in settings:
+        if name != "data_root" and asked[name] != there[name]:  # which may be told otherwise
+            raise UserError(
+                f"{begun.path} was begun with {name} {there[name]!r}, not {asked[name]!r}: "
+                "delete it, or give another folder"
+            )
 
 
 def _target_ms(runs: Path) -> float | None:

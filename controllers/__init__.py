@@ -24,6 +24,7 @@ def names() -> tuple[str, ...]:
 
 def make(
     name: str,
+    /,
     space: "Space | None" = None,
     cost: "Cost | None" = None,
     seed: int = 0,

@@ -175,9 +175,12 @@ class Forecast:
             chosen.setdefault(self._architectures[row].key, self._architectures[row])
         return list(chosen.values())[:count]
 
-    def front(self) -> "list[Keyed]":
-        """The architectures reached of which no other is believed to be better in everything."""
+    def front(self, among: "Collection[str]") -> "list[Keyed]":
+        """The architectures reached, among these keys, that none of them is believed to beat."""
         kept, values = self._model.kept[self._reached], self._believed()
+        asked = np.array([self._architectures[row].key in among for row in kept])
+        if asked.any():
+            kept, values = kept[asked], values[asked]
         chosen = {self._architectures[row].key: row for row in kept[nondominated(values)]}
         return [self._architectures[row] for row in chosen.values()]
 

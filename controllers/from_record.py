@@ -2,7 +2,7 @@
 
 import threading
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -92,9 +92,9 @@ class FromRecord(BaseSampler):
         """
         with self._alone:
             history = self._told(study)
+            known = {each.architecture.key for each in history.lessons}
             whole = {each.architecture.key for each in history.lessons if each.whole}
-            found = self.unbeaten(history)
-            found = [each for each in found if each.key in whole] or found
+            found = self.unbeaten(history, whole or known)
             return [history.space.parameters(each) for each in found]
 
     def _told(self, study: Study) -> History:
@@ -109,10 +109,10 @@ class FromRecord(BaseSampler):
             raise ControllerError("no trial with finite values was told yet")
         return history
 
-    def unbeaten(self, history: History) -> "list[Keyed]":
-        """The architectures of the lessons that no other beats, of those within the bounds."""
-        lessons = [each for each in history.lessons if history.violation(each.architecture) <= 0]
-        lessons = lessons or list(history.lessons)
+    def unbeaten(self, history: History, among: "Collection[str]") -> "list[Keyed]":
+        """The architectures among these keys, of lessons, that none of them within bounds beats."""
+        told = [each for each in history.lessons if each.architecture.key in among]
+        lessons = [each for each in told if history.violation(each.architecture) <= 0] or told
         rows = np.flatnonzero(nondominated(np.array([lesson.values for lesson in lessons])))
         chosen = [lessons[row].architecture for row in rows]
         return list({each.key: each for each in chosen}.values())

@@ -86,8 +86,8 @@ class Ppo(Surrogate):
             turns = chain(distinct(drawn), mutants(history.space, drawn, DRAWS, rng))
             return free(history, rng, lambda: next(turns))
 
-    def learnt(self, history: "History") -> "Forecast | None":
-        return super().learnt(history) if self._screening else None
+    def all_learnt(self, history: "History") -> "Forecast | None":
+        return super().all_learnt(history) if self._screening else None
 
     def gathered(self, history: "History", look: int) -> "list[Keyed]":
         """What the policy proposes, mutants of the best, and of the most promising of all."""

@@ -6,7 +6,7 @@ latency, and with it the weight of accuracy in the reward, is known from the cos
 expected improvement is that of the reward itself, or of the hypervolume with exact other axes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from math import isfinite
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -103,15 +103,15 @@ class Surrogate(FromRecord):
 
     def best_first(self, history: "History") -> "list[Keyed]":
         with one_thread():
-            learnt = self.learnt(history)
+            learnt = self.all_learnt(history)
             return learnt.best(len(history.lessons)) if learnt else super().best_first(history)
 
-    def unbeaten(self, history: "History") -> "list[Keyed]":
+    def unbeaten(self, history: "History", among: "Collection[str]") -> "list[Keyed]":
         with one_thread():
-            learnt = self.learnt(history)
-            return learnt.front() if learnt else super().unbeaten(history)
+            learnt = self.all_learnt(history)
+            return learnt.front(among) if learnt else super().unbeaten(history, among)
 
-    def learnt(self, history: "History") -> Forecast | None:
+    def all_learnt(self, history: "History") -> Forecast | None:
         """What all lessons teach; None before there are enough."""
         told = len(history.lessons)
         return None if told < self._startup else self.forecast(history, told)

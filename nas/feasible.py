@@ -42,7 +42,7 @@ def refuse_empty(
             return
         looked += 1
         if looked == DRAWN:
-            say(f"none of {DRAWN} random networks is within the bounds: looking around the nearest")
+            say(f"none of {looked} networks is within the bounds yet: looking around the nearest")
         if beyond < least:
             least, nearest = beyond, found
     if nearest is None:

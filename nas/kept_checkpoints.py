@@ -30,10 +30,14 @@ class KeptCheckpoints:
 
     def keep(self, trial: int, data: bytes, epochs: int) -> None:
         """Writes the state of a trial after so many epochs. Raises OSError."""
-        self._folder.mkdir(exist_ok=True)
-        # Not durable: after a power cut the checksum finds what the disk did not get.
         path = self._path(trial, epochs)
-        self._room.written(lambda: atomic.write(path, data, durable=False))
+
+        def write() -> None:
+            self._folder.mkdir(exist_ok=True)
+            # Not durable: after a power cut the checksum finds what the disk did not get.
+            atomic.write(path, data, durable=False)
+
+        self._room.written(path, write)
         for _, path in self._of(trial)[_KEPT:]:
             path.unlink(missing_ok=True)
 

@@ -55,7 +55,7 @@ class KeptWeights:
         self._front = [points[at] for at in front]
         if weights is not None and new.trial in self.trials:
             path = self._run.weights_path(new.trial)
-            self._room.written(lambda: atomic.write(path, weights))
+            self._room.written(path, lambda: atomic.write(path, weights))
         return any(of == key and point not in before for point, of in self._front)
 
     def drop_others(self) -> None:

@@ -131,8 +131,7 @@ def _write(path: Path, moment: Moment) -> None:
         data = json.dumps(asdict(moment), allow_nan=False).encode()
         atomic.write(path, data, durable=False)
     except (OSError, ValueError):
-        # A full disk, or a number that is none: what matters of it stops the search elsewhere, in
-        # the study. Who watches sees the driver fall silent.
+        # A full disk, or a number that is none. Who watches sees the driver fall silent.
         pass
 
 

@@ -75,7 +75,6 @@ class Loop:
         )
         recall(run, store, memory)
         self._known, self._weights = memory.known, memory.weights
-        self._checkpoints = memory.checkpoints
         self._pending = deque(memory.pending)
         self._ready: deque[Underway] = deque()  # to be given out: they have begun before
         self._running: dict[int, Underway] = {}
@@ -129,7 +128,7 @@ class Loop:
         if underway is None:
             return
         if report.left is not None:
-            self._checkpoints.keep(underway.first, report.left, len(report.losses))
+            self._memory.checkpoints.keep(underway.first, report.left, len(report.losses))
         self._say.losses(report.number, report.losses)
         self._say.show(self._running)
         self._say.tell(self._running)
@@ -265,7 +264,7 @@ class Loop:
         """Lets a worker train, from where an attempt before was left."""
         job = underway.job(self._task, self._run.settings.checkpoint)
         self._running[underway.number] = underway
-        executor.submit(job, self._checkpoints.find(underway.first, job))
+        executor.submit(job, self._memory.checkpoints.find(underway.first, job))
 
     def _conclude(self, done: Done) -> None:
         underway = self._running.pop(done.number)
@@ -290,7 +289,7 @@ class Loop:
             self._ready.append(failed)
             return False
         self._fail(underway.proposal, failed.fault)
-        self._checkpoints.drop(underway.first)
+        self._memory.checkpoints.drop(underway.first)
         return True
 
     def _compare(self, underway: Underway, outcome: TrialOutcome) -> bool:
@@ -303,14 +302,15 @@ class Loop:
         goes_on = ladder.may_go_on(first, outcome.epochs, values)
         ladder.add(first, outcome.epochs, values, goes_on)
         if outcome.left is not None:
-            self._checkpoints.keep(first, outcome.left, outcome.epochs)
+            self._memory.checkpoints.keep(first, outcome.left, outcome.epochs)
         rungs = (*underway.rungs, (outcome.epochs, values))
         self._store.compare(underway.number, rungs)
         if goes_on:
             until = self._rungs.after(outcome.epochs)
             self._ready.appendleft(replace(underway, until=until, rungs=rungs))
             return False
-        self._room.written(lambda: outcome.held_out.save(self._run.facts_path(underway.number)))
+        path = self._run.facts_path(underway.number)
+        self._room.written(path, lambda: outcome.held_out.save(path))
         measured = measurement.facts()
         stopped = StoppedEarly(underway.number, first, measured, underway.latency, rungs)
         self._known.stopped[underway.key] = stopped
@@ -324,7 +324,8 @@ class Loop:
             return True
         measurement, values = judged
         number, key, facts = underway.number, underway.key, {"measurement": measurement.facts()}
-        self._room.written(lambda: outcome.held_out.save(self._run.facts_path(number)))
+        path = self._run.facts_path(number)
+        self._room.written(path, lambda: outcome.held_out.save(path))
         judgement = self._memory.judgements.of(number, facts, measurement)
         entered = self._weights.add(key, judgement, outcome.weights)
         latency = [dict(each) for each in underway.latency]
@@ -332,7 +333,7 @@ class Loop:
         better = self._known.train(key, judgement)
         self._count(underway.proposal, better or entered)
         self._weights.drop_others()
-        self._checkpoints.drop(underway.first)
+        self._memory.checkpoints.drop(underway.first)
         return True
 
     def _judged(

@@ -7,6 +7,7 @@ the group ``nas.search_spaces`` (an instance of ``SearchSpace``), ``nas.controll
 ``LatencySource``). A built-in name wins over an outsider's.
 """
 
+import inspect
 from difflib import get_close_matches
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -70,7 +71,7 @@ def space(name: str) -> "SearchSpace":
 
 
 def controller(
-    name: str, space: Any = None, cost: Any = None, seed: int = 0, **options: Any
+    name: str, /, space: Any = None, cost: Any = None, seed: int = 0, **options: Any
 ) -> "optuna.samplers.BaseSampler":
     """Make the controller of that name; the arguments are those of ``controllers.make``.
 
@@ -79,7 +80,12 @@ def controller(
     import controllers
 
     make = controllers.make if name in controllers.names() else _outside("controllers", name)
-    found: optuna.samplers.BaseSampler = make(name, space=space, cost=cost, seed=seed, **options)
+    given = {"space": space, "cost": cost, "seed": seed, **options}
+    try:
+        inspect.signature(make).bind(name, **given)
+    except TypeError as error:
+        raise controllers.ControllerError(f"controller {name!r}: {error}") from None
+    found: optuna.samplers.BaseSampler = make(name, **given)
     return found
 
 

@@ -3,6 +3,7 @@
 import errno
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -26,8 +27,8 @@ class Room:
         self._say, self._check, self._sleep, self._pause_s = say, check, sleep, pause_s
         self._awaited = False
 
-    def written(self, step: Callable[[], T]) -> T:
-        """Take a step that writes a file whole or not at all; again and again where no room is.
+    def written(self, path: Path, step: Callable[[], T]) -> T:
+        """Take a step that writes this file, whole or not at all; again where there is no room.
 
         Raises OSError for anything else that is wrong with the disk.
         """
@@ -37,7 +38,7 @@ class Room:
             except OSError as error:
                 if error.errno not in _FULL:
                     raise
-                self.missing(f"{error.filename or 'a file'} cannot be written ({error.strerror})")
+                self.missing(f"{path} cannot be written ({error.strerror})")
             else:
                 self.found()
                 return result

@@ -38,9 +38,9 @@ class FirstConv(BlockSpec):
 
     def module(self) -> "nn.Module":
         """Build the block: [batch, in_channels, h, w] to [batch, out_channels, h, w]."""
-        from torch import nn
+        from search_spaces.unfilled import Conv2d
 
-        return nn.Conv2d(self.in_channels, self.out_channels, 3, padding=1, bias=False)
+        return Conv2d(self.in_channels, self.out_channels, 3, padding=1, bias=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,11 +105,12 @@ class SideHead(BlockSpec):
         from torch import nn
 
         from search_spaces.layers import conv_norm
+        from search_spaces.unfilled import Conv2d, Linear
 
         def convolution(given: int, out: int, kernel: Pair, normed: bool) -> "list[nn.Module]":
             if normed:
                 return conv_norm(given, out, kernel, padding="valid")
-            return [nn.Conv2d(given, out, kernel), nn.ReLU(inplace=True)]
+            return [Conv2d(given, out, kernel), nn.ReLU(inplace=True)]
 
         left = (min(5, self.grid[0]), min(5, self.grid[1]))
         # 5x5 windows in steps of 3 at the published 17 pixels; always ``left`` windows.
@@ -122,7 +123,7 @@ class SideHead(BlockSpec):
             *convolution(hidden, features, left, self.norm == "bn"),
             nn.Flatten(),
             *([nn.Dropout(0.7)] if self.norm == "dropout" else []),
-            nn.Linear(features, self.classes),
+            Linear(features, self.classes),
         )
 
 

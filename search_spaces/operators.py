@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import accumulate
 from math import prod
-from typing import cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -172,9 +172,10 @@ def _resized(leaf: nn.Module, x: Tensor, like: Tensor) -> Tensor:
 
 
 def _pooled(leaf: nn.Module, x: Tensor) -> Tensor:
-    assert isinstance(leaf, nn.AdaptiveAvgPool2d), leaf
-    size = cast("int | tuple[int, int]", leaf.output_size)  # no space leaves an axis as it is
-    return x.new_empty((*x.shape[:2], *_pair(size)))
+    size: Any = leaf.output_size
+    asked = size if isinstance(size, tuple) else (size, size)
+    sides = [old if new is None else new for new, old in zip(asked, x.shape[2:], strict=True)]
+    return x.new_empty((*x.shape[:2], *sides))
 
 
 _SHAPES: dict[type[nn.Module], Callable[..., Tensor]] = {

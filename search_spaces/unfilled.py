@@ -21,7 +21,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     def reset_parameters(self) -> None:
         """Fill weights and statistics where there are some."""
-        if not self.weight.is_meta:
+        if self.weight is None or not self.weight.is_meta:
             super().reset_parameters()
 
 

@@ -19,7 +19,7 @@ from nas.executors.protocol import Done, OnReport
 from nas.executors.ray_crew import Crew
 from nas.executors.ray_session import Session
 from nas.executors.ray_worker import Answer
-from nas.executors.stalls import Limits, Watched
+from nas.executors.stalls import AWAY_S, Limits, Watched
 from nas.faults import Fault
 from nas.training.trial import TrialJob
 
@@ -57,6 +57,7 @@ class RayExecutor:
         self._on_report, self._session = on_report, session
         self._limits, self._clock = limits or Limits(), clock
         self._jobs: dict[Any, _Underway] = {}  # by result
+        self._looked = self._clock()
         self._crew = Crew(workers, gpus_per_trial, data.to_json())
         try:
             self._crew.wait(check)
@@ -81,6 +82,16 @@ class RayExecutor:
         self._jobs[result] = _Underway(job, worker, Watched(self._clock()))
 
     def completed(self, timeout: float) -> list[Done]:
+        try:
+            return self._completed(timeout)
+        finally:
+            self._looked = self._clock()
+
+    def _completed(self, timeout: float) -> list[Done]:
+        now = self._clock()
+        if now - self._looked > AWAY_S:
+            for result, each in self._jobs.items():
+                self._jobs[result] = replace(each, watched=each.watched.unwatched(now))
         self._crew.gather(0.0 if self._jobs else timeout)
         if not self._jobs:
             return []

@@ -7,6 +7,8 @@ STALL_S = 900.0
 
 A batch may wait for as long as somebody measures on the same device, which takes minutes.
 """
+AWAY_S = 60.0
+"""Seconds after which who did not look cannot say that nothing was done, as after a full disk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,10 @@ class Watched:
     changed: float
     started: float | None = None
     beats: int = -1
+
+    def unwatched(self, now: float) -> "Watched":
+        """The same after nobody looked for long: what it did meanwhile is not known."""
+        return replace(self, changed=now)
 
     def heard(self, beats: int, now: float) -> "Watched":
         """The same after its worker said how many batches it has begun."""

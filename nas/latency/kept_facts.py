@@ -30,10 +30,12 @@ class KeptFacts:
         except (OSError, ValueError):
             lines = []
         found = [line for line in lines[1:-1] if _parsed(line)] if lines[:1] == [head] else []
-        if lines != [head, *found, ""]:
+        self._writable = lines == [head, *found, ""]
+        if not self._writable:
             with contextlib.suppress(OSError):
                 text = "".join(f"{line}\n" for line in (head, *found))
                 atomic.write(path, text.encode(), durable=False)
+                self._writable = True
         self._facts = dict(each for each in map(_parsed, found) if each is not None)
 
     def get(self, key: str) -> "Facts | None":
@@ -42,7 +44,7 @@ class KeptFacts:
 
     def add(self, key: str, facts: "Facts") -> None:
         """Keep the facts of a network."""
-        if key in self._facts:
+        if key in self._facts or not self._writable:
             return
         self._facts[key] = facts
         line = json.dumps([key, *astuple(facts)])  # NaN of what is not known among it
@@ -57,7 +59,9 @@ def _parsed(line: str) -> "tuple[str, Facts] | None":
     try:
         key, exits_ms, last_ms, macs, parameters = json.loads(line)
         numbers: list[Any] = [*exits_ms, last_ms, *macs, parameters]
-        if not isinstance(key, str) or not all(isinstance(n, int | float) for n in numbers):
+        if not (isinstance(key, str) and macs) or not all(
+            isinstance(n, int | float) for n in numbers
+        ):
             return None
         return key, Facts(tuple(exits_ms), last_ms, tuple(macs), parameters)
     except (ValueError, TypeError):

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from search_spaces.blocks import BlockGraph
 
 
+_FORM = 1
+"""Raise it when what is known of a network is worked out otherwise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Of one network, and none of latency where it is not known.
@@ -146,9 +150,11 @@ def of_run(run: "Run", source: "LatencySource") -> Sizes:
     shape = search_model.Shape(run.space(), *run.shape())
     first, objective = search_model.read_first(run.path), run.objective()
     facts = (shape.space.name, shape.space.version, shape.image, shape.classes)
-    told_by = (run.settings.device, run.settings.runtime, objective.risk)
+    told_by: tuple[str, ...] = (run.settings.device, run.settings.runtime, objective.risk)
+    if first is None and search_model.bench_of(source) is None:
+        told_by += (repr(source.conditions()),)
     model = search_model.first_bytes(run.path)
-    of = sha256(repr((*facts, *told_by)).encode() + model).hexdigest()
+    of = sha256(repr((_FORM, *facts, *told_by)).encode() + model).hexdigest()
     kept = KeptFacts(run.path / FILE, of)
     return told(shape, source, first, objective, Bounds.of(run.settings), kept)
 

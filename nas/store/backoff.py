@@ -63,6 +63,7 @@ def persist(step: Callable[[], T], where: str, backoff: Backoff) -> T:
                         f"the trials in {where} cannot be written ({why}); make room there"
                     ) from None
                 backoff.room.missing(f"the trials in {where} cannot be written ({why})")
+                began, pause, waiting = backoff.clock(), backoff.first_s, False
                 continue
             if fault == "lasting" or backoff.clock() - began >= backoff.total_s:
                 raise Unwritable(f"the trials in {where} cannot be written ({why})") from None

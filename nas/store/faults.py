@@ -9,8 +9,10 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 Fault = Literal["full", "passing", "lasting"]
 
 # SQLite: what a disk without room answers, be it for the pages or for the index of the log.
-_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE)
+_FULL = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE)
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+# A quota that is used up, or a disk that breaks.
+_REFUSED = sqlite3.SQLITE_IOERR_WRITE
 # PostgreSQL: connection lost, server going or coming, no connection free, taken back for others.
 _PASSING = ("08", "40", "53", "57")
 _DISK_FULL, _READ_ONLY = "53100", "25006"
@@ -22,7 +24,7 @@ def of(error: DBAPIError) -> Fault:
     if code is not None:
         if code in _FULL or code & 0xFF == sqlite3.SQLITE_FULL:
             return "full"
-        return "passing" if code & 0xFF in _BUSY else "lasting"
+        return "passing" if code & 0xFF in _BUSY or code == _REFUSED else "lasting"
     state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
     if state == _DISK_FULL:
         return "full"

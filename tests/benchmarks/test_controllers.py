@@ -284,6 +284,8 @@ def test_rows_of_one_network_are_told_by_large_numbers_and_by_texts(
         (["--controllers", "random", "--hard"], "it needs --latency"),
         (["--controllers", "random", "--hard", "--latency=ms", "--pareto"], "no --pareto"),
         (["--controllers", "random", "--same", "half"], "half has 40 rows, ops has 81"),
+        (["--controllers", "ppo:cost=1"], "'cost' is given by the search itself"),
+        (["--controllers", "ppo:name=1"], "'ppo' has no option 'name'"),
         (["--controllers", "TPESampler:depth=3"], "TPESampler:depth=3: "),
         (["--controllers", "TPESampler:n_startup_trials=x"], "n_startup_trials=x: '<' not"),
         (["--controllers", "NSGAIISampler:population_size=1"], "greater than or equal to 2"),

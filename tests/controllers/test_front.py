@@ -7,8 +7,9 @@ import pytest
 import controllers
 from controllers.errors import ControllerError
 from controllers.from_record import FromRecord
+from controllers.record import RUNGS
 from nas.pareto import hypervolume
-from tests.controllers.simulated import ToyCost, ToySpace, accuracy
+from tests.controllers.simulated import OPTIONS, ToyCost, ToySpace, accuracy
 
 DIRECTIONS = ("maximize", "minimize")
 SPACE, COST = ToySpace(), ToyCost(objectives=2)
@@ -50,7 +51,9 @@ def test_without_noise_it_is_the_front_of_what_was_shown(name: str) -> None:
     assert len(keys(front)) == len(front)
     if name == "evolution":
         assert keys(front) == keys([trial.params for trial in study.best_trials])
-    assert shown <= {(accuracy(each), COST(SPACE.architecture(each))) for each in front}
+    found = {(accuracy(each), COST(SPACE.architecture(each))) for each in front}
+    assert shown <= found
+    assert len(found) <= len(shown) + 2, "what is beaten has no place on it"
 
 
 @pytest.mark.parametrize("name", ["surrogate", "ppo"])
@@ -68,6 +71,24 @@ def test_with_noise_it_is_better_than_the_front_of_what_was_shown(name: str) -> 
 def test_nothing_beyond_the_bounds_is_handed_over(name: str) -> None:
     front = made(name, ToyCost(objectives=2, bound_ms=2.0)).front(told(seed=0, noise=0.1))
     assert {each["width"] for each in front} == {16, 32}
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_what_was_stopped_early_hides_nothing_that_was_trained(name: str) -> None:
+    study = told(seed=0, noise=0.0, trials=40)
+    before = keys([dict(each) for each in made(name).front(study)])
+    best = {name: options[-1] for name, options in OPTIONS.items()} | {"width": 16}
+    study.add_trial(
+        optuna.create_trial(
+            state=optuna.trial.TrialState.PRUNED,
+            params=best,
+            distributions=dict(SPACE.distributions()),
+            system_attrs={RUNGS: [[1, [2.0, 0.5]]]},
+        )
+    )
+    after = keys([dict(each) for each in made(name).front(study)])
+    assert SPACE.architecture(best).key not in after
+    assert len(before & after) >= len(before) - 1
 
 
 def test_an_unscreened_policy_goes_by_what_was_shown() -> None:

@@ -41,7 +41,7 @@ def test_what_the_nearest_needs_is_said() -> None:
         UserError, match=r"the nearest of [0-9,]+ has [0-9,]+ parameters, over 10$"
     ) as e:
         refuse_empty(SMALL, Sizes(SHAPE, Bounds(parameters=10)), 0, lambda: None, said.append)
-    assert said == ["none of 32 random networks is within the bounds: looking around the nearest"]
+    assert said == ["none of 32 networks is within the bounds yet: looking around the nearest"]
     found = re.search("has ([0-9,]+) parameters", str(e.value))
     assert found is not None
     assert int(found[1].replace(",", "")) <= sizes()[0]

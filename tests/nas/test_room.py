@@ -31,7 +31,7 @@ class Disk:
     def write(self, path: Path, data: bytes, mode: int = 0o644, durable: bool = True) -> None:
         if path.name not in (live.FILE, judgements.FILE):  # which may be missing
             if self.takes == 0:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             self.takes -= 1
         WRITE(path, data, mode, durable)
 
@@ -125,7 +125,7 @@ def test_what_is_no_matter_of_room_is_raised() -> None:
 
     said: list[str] = []
     with pytest.raises(OSError, match="Input/output"):
-        Room(said.append, lambda: None).written(broken)
+        Room(said.append, lambda: None).written(Path("file"), broken)
     assert not said
 
 
@@ -137,7 +137,7 @@ def test_a_wait_ends_where_the_search_is_to_stop() -> None:
         raise Stopped
 
     with pytest.raises(Stopped):
-        Room(print, check).written(full)
+        Room(print, check).written(Path("file"), full)
 
 
 SEARCH = """
@@ -196,5 +196,6 @@ def test_a_disk_that_is_really_full(tmp_path: Path, left: int, executor: str) ->
         capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert f"{disk}/results/run/" in done.stdout.partition(f": {WAITS}")[0]
     assert done.stdout.count(WAITS) == done.stdout.count("there is room again") >= 1
     assert "[(0, 'complete'), (1, 'complete'), (2, 'complete')]" in done.stdout

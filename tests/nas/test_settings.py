@@ -70,6 +70,7 @@ def test_what_is_no_duration(text: str | float) -> None:
         ({"controller_options": "batch"}, "options 'batch': it must be NAME=VALUE"),
         ({"controller_options": "seed=3"}, "options 'seed' is given by the search itself"),
         ({"controller_options": {"batch": [1]}}, "controller_options"),
+        ({"controller_options": {"cost": 1}}, "options 'cost' is given by the search itself"),
         ({"w": 0.1}, "w 0.1: .*less than or equal to 0"),
         ({"name": "../up"}, "name '../up' is not a run name"),
         ({"executor": "cloud"}, "executor 'cloud': .*'ray' or 'inline'"),
