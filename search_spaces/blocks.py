@@ -38,6 +38,13 @@ class BlockSpec(ABC):
     def module(self) -> "nn.Module":
         """Build the block. It takes one tensor [batch, channels, height, width] per input."""
 
+    def assembled(self, build: "Callable[[BlockSpec], nn.Module]") -> "nn.Module":
+        """Build the block of parts that `build` makes, where blocks have parts in common.
+
+        What is known of a part need not be found out again for every block that has it.
+        """
+        return self.module()
+
 
 @lru_cache(maxsize=200_000)
 def signature(spec: BlockSpec) -> str:

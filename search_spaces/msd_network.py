@@ -5,7 +5,7 @@ next finer one. Exits read the coarsest scale at the ends of blocks. Any choice 
 space's decisions is laid out here, in the order in which the official code runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any, cast
@@ -32,11 +32,15 @@ class ScaleLayer(BlockSpec):
 
     def module(self) -> "nn.Module":
         """Build the layer: one state [batch, channels, h, w] per operation to the new state."""
+        return self.assembled(ConvOp.module)
+
+    def assembled(self, build: "Callable[[Any], nn.Module]") -> "nn.Module":
+        """Build it of operations that `build` makes."""
         from search_spaces.layers import MultiScaleLayer
 
         return MultiScaleLayer(
-            self.normal.module() if self.normal else None,
-            self.down.module() if self.down else None,
+            build(self.normal) if self.normal else None,
+            build(self.down) if self.down else None,
             self.skip,
         )
 

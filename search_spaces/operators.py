@@ -148,19 +148,34 @@ def _traces(graph: BlockGraph) -> dict[str, Trace]:
 def trace_block(spec: BlockSpec, inputs: tuple[Shape, ...]) -> Trace:
     """Run a block once on inputs of these shapes and record its operators."""
     with torch.device("meta"):
-        module = spec.module().eval()
+        module = spec.assembled(_Part).eval()
         for leaf in module.modules():
             if (shape := _SHAPES.get(type(leaf))) is not None:
                 leaf.forward = partial(shape, leaf)
         tensors = [torch.empty(1, *shape) for shape in inputs]
     found, output = observe(module, tensors)
+    parts = (leaf.trace.parameters for leaf in module.modules() if isinstance(leaf, _Part))
     return Trace(
         operators=tuple(found),
         output=tuple(output.shape[1:]),
         macs=sum(op.macs for op in found),
         official_ops=sum(op.official_ops for op in found),
-        parameters=sum(parameter.numel() for parameter in module.parameters()),
+        parameters=sum(parameter.numel() for parameter in module.parameters()) + sum(parts),
     )
+
+
+class _Part(nn.Module):
+    """In the place of a part of a block, whose own trace says all there is to know."""
+
+    trace: Trace
+
+    def __init__(self, spec: BlockSpec) -> None:
+        super().__init__()
+        self.spec = spec
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.trace = trace_block(self.spec, (tuple(x.shape[1:]),))
+        return x.new_empty((x.shape[0], *self.trace.output))
 
 
 def _same(leaf: nn.Module, x: Tensor, *others: Tensor) -> Tensor:
@@ -192,6 +207,9 @@ def observe(module: nn.Module, inputs: Iterable[Tensor]) -> tuple[list[Operator]
     found: list[Operator] = []
 
     def record(leaf: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> None:
+        if isinstance(leaf, _Part):
+            found.extend(leaf.trace.operators)
+            return
         operator = _operator(leaf, given, output)
         if operator is not None:
             found.append(operator)

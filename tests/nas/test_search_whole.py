@@ -183,10 +183,10 @@ def test_a_run_of_another_version_of_its_space_is_refused(
         run.records()
 
 
-def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: HeldOut, path: Path) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+def test_a_broken_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: HeldOut, path: Path) -> None:
+        raise OSError(errno.EIO, "Input/output error", str(path))
 
-    monkeypatch.setattr(HeldOut, "save", full)
-    with pytest.raises(UserError, match=r"npz cannot be written \(No space left on device\)$"):
+    monkeypatch.setattr(HeldOut, "save", broken)
+    with pytest.raises(UserError, match=r"npz cannot be written \(Input/output error\)$"):
         searched(tmp_path, trials=1, controller="random")
