@@ -61,7 +61,8 @@ def search(
         str | None,
         typer.Option(
             metavar="NAME=VALUE,...",
-            help="Its options, such as screening=false of ppo or population=50 of evolution.",
+            help="Its options, such as screening=false of ppo or population=50 of evolution. "
+            "Default: its own.",
         ),
     ] = None,
     start: Annotated[
