@@ -17,10 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.searched import searched, trained
-from benchmarks.units import Facts, Unit, complete
-from nas import atomic
-from nas.errors import UserError
+from benchmarks.searched import deciding, searched, trained
+from benchmarks.units import Facts, Unit, complete, reported
 from nas.run import Run
 
 OUT = Path("results/benchmarks/asha")
@@ -46,23 +44,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--executor", default="ray")
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args(arguments)
-    try:
-        found = complete(_units(given), given.out / "units")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where it stopped", file=sys.stderr)
-        return 130
-    report = _report(given, found)
-    atomic.write(given.out / "README.md", report.encode())
-    print(report)
-    return 0
+    return reported(lambda: _made(given), given.out / "README.md")
+
+
+def _made(given: argparse.Namespace) -> str:
+    """Search what is missing; the report. Raises UserError."""
+    return _report(given, complete(_units(given), given.out / "units"))
 
 
 def _units(given: argparse.Namespace) -> list[Unit]:
-    left_out = ("seeds", "out", "workers", "executor", "data_root")
-    shared = {name: value for name, value in vars(given).items() if name not in left_out}
+    shared = deciding(given)
     return [
         Unit(
             f"{fidelity}-{seed}",
@@ -78,18 +69,11 @@ def _unit(given: argparse.Namespace, fidelity: str, seed: int, folder: Path) -> 
     run = searched(
         folder / "runs",
         f"{fidelity}-{seed}",
-        space=given.space,
+        given,
         controller=given.controller,
         seed=seed,
         trials=given.trials * (given.more if fidelity == "asha" else 1),
         fidelity=fidelity,
-        data=given.data,
-        data_root=given.data_root,
-        limit=given.limit,
-        epochs=given.epochs,
-        max_macs=given.max_macs,
-        workers=given.workers,
-        executor=given.executor,
     )
     return {"target_ms": run.target_ms, "course": _course(run)}
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.searched import searched, trained
-from benchmarks.units import Facts, Unit, complete
-from nas import atomic, plugins
+from benchmarks.searched import deciding, searched, trained
+from benchmarks.units import Facts, Unit, complete, reported
+from nas import plugins
 from nas.errors import UserError
 from nas.run import Run
 
@@ -44,26 +44,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--executor", default="ray")
     parser.add_argument("--out", type=Path, default=OUT)
     given = parser.parse_args(arguments)
-    try:
-        names = given.controllers.split(",")
-        if unknown := [name for name in names if name not in plugins.names("controllers")]:
-            raise UserError(f"no controller {unknown[0]!r}")
-        found = complete(_units(given, names), given.out / "units")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where it stopped", file=sys.stderr)
-        return 130
-    report = _report(given, names, found)
-    atomic.write(given.out / "README.md", report.encode())
-    print(report)
-    return 0
+    return reported(lambda: _made(given), given.out / "README.md")
+
+
+def _made(given: argparse.Namespace) -> str:
+    """Search what is missing; the report. Raises UserError."""
+    names = given.controllers.split(",")
+    if unknown := [name for name in names if name not in plugins.names("controllers")]:
+        raise UserError(f"no controller {unknown[0]!r}")
+    return _report(given, names, complete(_units(given, names), given.out / "units"))
 
 
 def _units(given: argparse.Namespace, names: list[str]) -> list[Unit]:
-    left_out = ("controllers", "seeds", "out", "workers", "executor", "data_root")
-    shared = {name: value for name, value in vars(given).items() if name not in left_out}
+    shared = deciding(given)
     return [
         Unit(
             f"{name}-{seed}",
@@ -80,17 +73,10 @@ def _searched(given: argparse.Namespace, controller: str, seed: int, folder: Pat
     run = searched(
         folder / "runs",
         f"{controller}-{seed}",
-        space=given.space,
+        given,
         controller=controller,
         seed=seed,
         trials=given.trials,
-        data=given.data,
-        data_root=given.data_root,
-        limit=given.limit,
-        epochs=given.epochs,
-        max_macs=given.max_macs,
-        workers=given.workers,
-        executor=given.executor,
     )
     return {"target_ms": run.target_ms, "rewards": _rewards(run)}
 

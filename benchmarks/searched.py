@@ -1,5 +1,6 @@
 """Real searches that can be stopped and go on, all of one folder at one target latency."""
 
+import argparse
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,25 @@ from nas.record import TrialRecord
 from nas.run import Run, open_run
 from nas.settings import parse
 
+SHARED = ("space", "data", "data_root", "limit", "epochs", "max_macs", "workers", "executor")
+"""Options of a command that all its searches have."""
+_BESIDE = ("controllers", "seeds", "out", "workers", "executor", "data_root")
 
-def searched(runs: Path, name: str, **settings: Any) -> Run:
+
+def deciding(given: argparse.Namespace) -> dict[str, Any]:
+    """Return the options that decide what the searches of a command find, as JSON values."""
+    return {name: value for name, value in vars(given).items() if name not in _BESIDE}
+
+
+def searched(runs: Path, name: str, given: argparse.Namespace, **own: Any) -> Run:
     """Search, or go on with a search of that name that was stopped.
 
-    settings: of `nas.search`; the target latency is that of the first search of the folder.
+    given: the options of the command. own: settings of this search, as of `nas.search`; the target
+    latency is that of the first search of the folder.
 
     Raises UserError where that search has other settings.
     """
+    settings = {option: getattr(given, option) for option in SHARED} | own
     if (runs / name).is_dir():
         begun = open_run(runs / name)
         _refuse_other(begun, settings)

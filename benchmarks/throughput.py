@@ -27,8 +27,7 @@ import numpy as np
 
 from benchmarks.throughput_arm import ARMS, DEFAULT, OURS, REUSED, run
 from benchmarks.throughput_plan import FAMILIES
-from benchmarks.units import Facts, Unit, complete
-from nas import atomic
+from benchmarks.units import Facts, Unit, complete, reported
 from nas.data.dataset import DataSpec
 from nas.errors import UserError
 
@@ -39,20 +38,14 @@ Row = tuple[str, ...]
 def main(arguments: list[str] | None = None) -> int:
     """Do what is missing, then write the report; the exit code."""
     given = _parsed(arguments)
-    try:
-        if unknown := set(given.families) - set(FAMILIES):
-            raise UserError(f"no family {unknown.pop()!r}; there are {', '.join(FAMILIES)}")
-        found = complete(units(given), given.out / "units")
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where it stopped", file=sys.stderr)
-        return 130
-    text = report(given, found)
-    atomic.write(given.out / "README.md", text.encode())
-    print(text)
-    return 0
+    return reported(lambda: _made(given), given.out / "README.md")
+
+
+def _made(given: argparse.Namespace) -> str:
+    """Do what is missing; the report. Raises UserError."""
+    if unknown := set(given.families) - set(FAMILIES):
+        raise UserError(f"no family {unknown.pop()!r}; there are {', '.join(FAMILIES)}")
+    return report(given, complete(units(given), given.out / "units"))
 
 
 def _parsed(arguments: list[str] | None) -> argparse.Namespace:

@@ -48,6 +48,21 @@ def complete(units: Sequence[Unit], folder: Path) -> dict[str, Facts]:
     return {name: facts for name, facts in found.items() if facts is not None}
 
 
+def reported(make: Callable[[], str], file: Path) -> int:
+    """Write and print the report that `make` gives of its units; the exit code of the command."""
+    try:
+        report = make()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    atomic.write(file, report.encode())
+    print(report)
+    return 0
+
+
 def _read(unit: Unit, folder: Path) -> Facts | None:
     path = _file(unit, folder)
     if not path.exists():

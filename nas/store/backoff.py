@@ -3,24 +3,15 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
+from nas.room import Room
 from nas.store import faults
 from nas.store.errors import DiskFull, Unwritable
 
 T = TypeVar("T")
-
-
-class Room(Protocol):
-    """Who waits where a disk is full."""
-
-    def missing(self, why: str) -> None:
-        """Return after a moment, or raise where nobody waits any longer."""
-
-    def found(self) -> None:
-        """What was waited for is there."""
 
 
 def _unheard(line: str) -> None:
