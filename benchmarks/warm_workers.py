@@ -116,9 +116,9 @@ NOTHING_12, NOTHING_40 = Nothing(12), Nothing(40)
 def _idle(*given: Any) -> AbstractContextManager[Executor]:
     """What `opening.executor` opens, its workers idle."""
     from benchmarks.idle_worker import Idle  # only now: the session must import Ray itself
-    from nas.executors import ray_actors
+    from nas.executors import ray_crew
 
-    ray_actors.Worker = Idle  # type: ignore[misc]
+    ray_crew.Worker = Idle  # type: ignore[misc]
     return _opened(*given)
 
 

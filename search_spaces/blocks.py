@@ -38,11 +38,15 @@ class BlockSpec(ABC):
     def module(self) -> "nn.Module":
         """Build the block. It takes one tensor [batch, channels, height, width] per input."""
 
-    def assembled(self, build: "Callable[[BlockSpec], nn.Module]") -> "nn.Module":
-        """Build the block of parts that `build` makes, where blocks have parts in common.
+    def chain(self) -> "tuple[BlockSpec, ...]":
+        """Return the parts that run one after another, where the block is no more than that.
 
         What is known of a part need not be found out again for every block that has it.
         """
+        return ()
+
+    def assembled(self, build: "Callable[[BlockSpec], nn.Module]") -> "nn.Module":
+        """Build the block of parts that `build` makes: a block that joins what its parts give."""
         return self.module()
 
 

@@ -15,14 +15,14 @@ Pair = tuple[int, int]
 class ConvNorm(BlockSpec):
     """A convolution, BatchNorm and activation; ``pool``: a 3x3/2 max-pool after.
 
-    A ``kernel`` of two numbers is (height, width). ``activation`` and ``padding`` are those of
-    ``layers.conv_norm``.
+    A ``kernel`` or ``stride`` of two numbers is (height, width). ``activation`` and ``padding`` are
+    those of ``layers.conv_norm``.
     """
 
     in_channels: int
     out_channels: int
     kernel: int | Pair
-    stride: int = 1
+    stride: int | Pair = 1
     bias: bool = False
     pool: bool = False
     activation: str = "relu"
@@ -35,15 +35,18 @@ class ConvNorm(BlockSpec):
 
         from search_spaces.layers import conv_norm
 
-        kernel = self.kernel if isinstance(self.kernel, tuple) else (self.kernel, self.kernel)
         convs = conv_norm(
             self.in_channels,
             self.out_channels,
-            kernel,
-            (self.stride, self.stride),
+            _pair(self.kernel),
+            _pair(self.stride),
             self.groups,
             self.bias,
             self.activation,
             self.padding,
         )
         return nn.Sequential(*convs, *([nn.MaxPool2d(3, 2, 1)] if self.pool else []))
+
+
+def _pair(size: int | Pair) -> Pair:
+    return size if isinstance(size, tuple) else (size, size)

@@ -10,6 +10,7 @@ from re import findall
 from typing import TYPE_CHECKING
 
 from search_spaces.blocks import BlockSpec
+from search_spaces.conv_norm import ConvNorm, Pair
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,7 +58,42 @@ class ConvOp(BlockSpec):
         """Build the operation: [batch, in_channels, h, w] to [batch, out_channels, h/s, w/s]."""
         from torch import nn
 
-        return nn.Sequential(*_BUILDERS[self.op.rstrip("0123456789-")](self))
+        layers: list[nn.Module] = []
+        for part in self.chain():
+            built = part.module()
+            layers += built if isinstance(built, nn.Sequential) else [built]
+        return nn.Sequential(*layers)
+
+    def chain(self) -> tuple[BlockSpec, ...]:
+        """Return convolutions, shuffle and gate in the order in which they run."""
+        return tuple(_CHAINS[self.op.rstrip("0123456789-")](self))
+
+
+@dataclass(frozen=True, slots=True)
+class Gate(BlockSpec):
+    """Squeeze-and-excitation of so many channels by so many inside."""
+
+    channels: int
+    squeezed: int
+
+    def module(self) -> "nn.Module":
+        """Build the gate: [batch, channels, h, w] to the same shape."""
+        from search_spaces.layers import SqueezeExcite
+
+        return SqueezeExcite(self.channels, self.squeezed)
+
+
+@dataclass(frozen=True, slots=True)
+class Shuffle(BlockSpec):
+    """ShuffleNet's shuffle of the channels of so many groups."""
+
+    groups: int
+
+    def module(self) -> "nn.Module":
+        """Build the shuffle: [batch, channels, h, w] to the same shape."""
+        from search_spaces.layers import ChannelShuffle
+
+        return ChannelShuffle(self.groups)
 
 
 def conv_op(
@@ -83,77 +119,70 @@ def conv_op(
     return ConvOp(op, given, out, kernel, stride, hidden, squeezed, last=last)
 
 
-def _gate(spec: ConvOp, channels: int) -> "list[nn.Module]":
-    from search_spaces.layers import SqueezeExcite
-
-    return [SqueezeExcite(channels, spec.squeezed)] if spec.squeezed else []
+def _gate(spec: ConvOp, channels: int) -> list[BlockSpec]:
+    return [Gate(channels, spec.squeezed)] if spec.squeezed else []
 
 
-def _bottleneck(spec: ConvOp) -> "list[nn.Module]":
+def _bottleneck(spec: ConvOp) -> list[BlockSpec]:
     return [
-        *_convolve(spec, spec.in_channels, spec.hidden),
-        *_convolve(spec, spec.hidden, spec.out_channels, _square(spec), last=True),
+        _convolve(spec, spec.in_channels, spec.hidden),
+        _convolve(spec, spec.hidden, spec.out_channels, _square(spec), last=True),
         *_gate(spec, spec.out_channels),
     ]
 
 
-def _conv(spec: ConvOp) -> "list[nn.Module]":
+def _conv(spec: ConvOp) -> list[BlockSpec]:
     return [
-        *_convolve(spec, spec.in_channels, spec.out_channels, _square(spec), last=True),
+        _convolve(spec, spec.in_channels, spec.out_channels, _square(spec), last=True),
         *_gate(spec, spec.out_channels),
     ]
 
 
-def _sepconv(spec: ConvOp) -> "list[nn.Module]":
+def _sepconv(spec: ConvOp) -> list[BlockSpec]:
     given, linear = spec.in_channels, spec.last == "none"
     return [
-        *_convolve(spec, given, given, _square(spec), groups=given),
+        _convolve(spec, given, given, _square(spec), groups=given),
         *(_gate(spec, given) if linear else []),
-        *_convolve(spec, given, spec.out_channels, last=True),
+        _convolve(spec, given, spec.out_channels, last=True),
         *(_gate(spec, spec.out_channels) if not linear else []),
     ]
 
 
-def _mbconv(spec: ConvOp) -> "list[nn.Module]":
+def _mbconv(spec: ConvOp) -> list[BlockSpec]:
     hidden = spec.hidden
     return [
-        *_convolve(spec, spec.in_channels, hidden),
-        *_convolve(spec, hidden, hidden, _square(spec), groups=hidden),
+        _convolve(spec, spec.in_channels, hidden),
+        _convolve(spec, hidden, hidden, _square(spec), groups=hidden),
         *_gate(spec, hidden),
-        *_convolve(spec, hidden, spec.out_channels, last=True),
+        _convolve(spec, hidden, spec.out_channels, last=True),
     ]
 
 
-def _shuffle(spec: ConvOp) -> "list[nn.Module]":
-    from search_spaces.layers import ChannelShuffle, conv_norm
-
+def _shuffle(spec: ConvOp) -> list[BlockSpec]:
     hidden, groups = spec.hidden, [int(number) for number in findall(r"\d+", spec.op)]
     first, last = gcd(groups[0], spec.in_channels), gcd(groups[-1], spec.out_channels)
     shuffles = first > 1 and spec.op.startswith("shuffle")
     kernel, stride = _square(spec)
     return [
-        *_convolve(spec, spec.in_channels, hidden, groups=first),
-        *([ChannelShuffle(groups[0])] if shuffles else []),
-        *conv_norm(hidden, hidden, kernel, stride, groups=hidden, activation="none"),
-        *_convolve(spec, hidden, spec.out_channels, groups=last, last=True),
+        _convolve(spec, spec.in_channels, hidden, groups=first),
+        *([Shuffle(groups[0])] if shuffles else []),
+        ConvNorm(hidden, hidden, kernel, stride, activation="none", groups=hidden),
+        _convolve(spec, hidden, spec.out_channels, groups=last, last=True),
         *_gate(spec, spec.out_channels),
     ]
 
 
-def _factorized(spec: ConvOp) -> "list[nn.Module]":
+def _factorized(spec: ConvOp) -> list[BlockSpec]:
     row, column, hidden = (1, spec.kernel), (spec.kernel, 1), spec.hidden
     return [
-        *_convolve(spec, spec.in_channels, hidden),
-        *_convolve(spec, hidden, hidden, (row, (1, spec.stride))),
-        *_convolve(spec, hidden, spec.out_channels, (column, (spec.stride, 1)), last=True),
+        _convolve(spec, spec.in_channels, hidden),
+        _convolve(spec, hidden, hidden, (row, (1, spec.stride))),
+        _convolve(spec, hidden, spec.out_channels, (column, (spec.stride, 1)), last=True),
         *_gate(spec, spec.out_channels),
     ]
 
 
-_Pair = tuple[int, int]
-
-
-def _square(spec: ConvOp) -> tuple[_Pair, _Pair]:
+def _square(spec: ConvOp) -> tuple[Pair, Pair]:
     return (spec.kernel, spec.kernel), (spec.stride, spec.stride)
 
 
@@ -161,18 +190,16 @@ def _convolve(
     spec: ConvOp,
     given: int,
     out: int,
-    size: tuple[_Pair, _Pair] = ((1, 1), (1, 1)),
+    size: tuple[Pair, Pair] = ((1, 1), (1, 1)),
     groups: int = 1,
     last: bool = False,
-) -> "list[nn.Module]":
+) -> ConvNorm:
     """One convolution of the operation, ``size`` its kernel and stride."""
-    from search_spaces.layers import conv_norm
-
     activation = spec.last if last else spec.activation
-    return conv_norm(given, out, *size, groups, False, activation, spec.padding)
+    return ConvNorm(given, out, *size, activation=activation, padding=spec.padding, groups=groups)
 
 
-_BUILDERS = {
+_CHAINS = {
     "bottleneck": _bottleneck,
     "conv": _conv,
     "sepconv": _sepconv,

@@ -32,9 +32,9 @@ class ScaleLayer(BlockSpec):
 
     def module(self) -> "nn.Module":
         """Build the layer: one state [batch, channels, h, w] per operation to the new state."""
-        return self.assembled(ConvOp.module)
+        return self.assembled(lambda part: part.module())
 
-    def assembled(self, build: "Callable[[Any], nn.Module]") -> "nn.Module":
+    def assembled(self, build: "Callable[[BlockSpec], nn.Module]") -> "nn.Module":
         """Build it of operations that `build` makes."""
         from search_spaces.layers import MultiScaleLayer
 

@@ -146,7 +146,25 @@ def _traces(graph: BlockGraph) -> dict[str, Trace]:
 
 @lru_cache(maxsize=200_000)
 def trace_block(spec: BlockSpec, inputs: tuple[Shape, ...]) -> Trace:
-    """Run a block once on inputs of these shapes and record its operators."""
+    """Return the operators of a block on inputs of these shapes: of its parts, or run once."""
+    chain = spec.chain()
+    return _chained(chain, inputs) if chain else _run(spec, inputs)
+
+
+def _chained(chain: tuple[BlockSpec, ...], inputs: tuple[Shape, ...]) -> Trace:
+    traces: list[Trace] = []
+    for part in chain:
+        traces.append(trace_block(part, (traces[-1].output,) if traces else inputs))
+    return Trace(
+        operators=tuple([op for trace in traces for op in trace.operators]),
+        output=traces[-1].output,
+        macs=sum([trace.macs for trace in traces]),
+        official_ops=sum([trace.official_ops for trace in traces]),
+        parameters=sum([trace.parameters for trace in traces]),
+    )
+
+
+def _run(spec: BlockSpec, inputs: tuple[Shape, ...]) -> Trace:
     with torch.device("meta"):
         module = spec.assembled(_Part).eval()
         for leaf in module.modules():
@@ -186,6 +204,13 @@ def _resized(leaf: nn.Module, x: Tensor, like: Tensor) -> Tensor:
     return x.new_empty((*x.shape[:2], *like.shape[2:]))
 
 
+def _joined(leaf: nn.Module, *inputs: Tensor) -> Tensor:
+    first, channels = inputs[0], sum([x.shape[1] for x in inputs])
+    if any(x.shape[2:] != first.shape[2:] for x in inputs):
+        raise RuntimeError(f"cannot join sizes {[tuple(x.shape[2:]) for x in inputs]}")
+    return first.new_empty((first.shape[0], channels, *first.shape[2:]))
+
+
 def _pooled(leaf: nn.Module, x: Tensor) -> Tensor:
     size: Any = leaf.output_size
     asked = size if isinstance(size, tuple) else (size, size)
@@ -197,6 +222,7 @@ _SHAPES: dict[type[nn.Module], Callable[..., Tensor]] = {
     **dict.fromkeys((nn.BatchNorm2d, BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Sigmoid), _same),
     layers.Scale: _same,
     layers.Resize: _resized,
+    layers.Concat: _joined,
     nn.AdaptiveAvgPool2d: _pooled,
 }
 """Where only the shape matters: torch's own forwards take milliseconds on the meta device."""
@@ -226,12 +252,21 @@ def observe(module: nn.Module, inputs: Iterable[Tensor]) -> tuple[list[Operator]
 
 
 def _operator(leaf: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Operator | None:
-    if isinstance(leaf, nn.Identity | nn.Flatten | nn.Dropout | nn.Sequential):
-        return None
+    return _describing(type(leaf))(leaf, given, output)
+
+
+@lru_cache
+def _describing(leaf: type[Any]) -> "_Describe":
+    if issubclass(leaf, nn.Identity | nn.Flatten | nn.Dropout | nn.Sequential):
+        return lambda *_: None
     for kinds, describe in _DESCRIBED:
-        if isinstance(leaf, kinds):
-            return describe(leaf, given, output)
-    raise AssertionError(f"no operator is described for {type(leaf).__name__}")
+        if issubclass(leaf, kinds):
+            return describe
+    raise AssertionError(f"no operator is described for {leaf.__name__}")
+
+
+def _parameters(leaf: nn.Module) -> int:
+    return sum([parameter.numel() for parameter in leaf.parameters(recurse=False)])
 
 
 def _size(tensor: Tensor) -> tuple[int, int]:
@@ -254,7 +289,7 @@ def _conv(leaf: nn.Conv2d, given: tuple[Tensor, ...], output: Tensor) -> Operato
         input_size=_size(given[0]),
         output_size=_size(output),
         bias=leaf.bias is not None,
-        parameters=sum(parameter.numel() for parameter in leaf.parameters()),
+        parameters=_parameters(leaf),
     )
 
 
@@ -264,7 +299,7 @@ def _linear(leaf: nn.Linear, given: tuple[Tensor, ...], output: Tensor) -> Opera
         in_channels=leaf.in_features,
         out_channels=leaf.out_features,
         bias=leaf.bias is not None,
-        parameters=sum(parameter.numel() for parameter in leaf.parameters()),
+        parameters=_parameters(leaf),
     )
 
 
@@ -299,7 +334,7 @@ def _plain(kind: str) -> Callable[..., Operator]:
             out_channels=output.shape[1],
             input_size=_size(given[0]),
             output_size=_size(output),
-            parameters=sum(parameter.numel() for parameter in leaf.parameters()),
+            parameters=_parameters(leaf),
         )
 
     return describe

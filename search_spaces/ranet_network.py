@@ -6,7 +6,7 @@ others grow from their own state alone (dense blocks), and after them exits may 
 of the ``ranet`` space's decisions is laid out here, in the order in which the official code runs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import floor
 from typing import TYPE_CHECKING, Any, cast
@@ -37,11 +37,15 @@ class Fusion(BlockSpec):
 
     def module(self) -> "nn.Module":
         """Build the block: the state [batch, c, h, w] and, with ``up``, the coarser one."""
+        return self.assembled(lambda part: part.module())
+
+    def assembled(self, build: "Callable[[BlockSpec], nn.Module]") -> "nn.Module":
+        """Build it of operations that `build` makes."""
         from search_spaces.layers import FusedLayer
 
         return FusedLayer(
-            self.own.module() if self.own else None,
-            self.up.module() if self.up else None,
+            build(self.own) if self.own else None,
+            build(self.up) if self.up else None,
             strides=self.own is not None and self.own.stride > 1,
         )
 

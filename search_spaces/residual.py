@@ -1,5 +1,6 @@
 """Residual units: a body and a shortcut around it, joined at the end."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -24,11 +25,15 @@ class Residual(BlockSpec):
 
     def module(self) -> "nn.Module":
         """Build the unit: [batch, in, h, w] to [batch, out, h', w']."""
+        return self.assembled(lambda part: part.module())
+
+    def assembled(self, build: "Callable[[BlockSpec], nn.Module]") -> "nn.Module":
+        """Build it of a body and a shortcut that `build` makes."""
         from search_spaces.layers import ResidualUnit
 
         return ResidualUnit(
-            self.body.module(),
-            self.shortcut.module() if self.shortcut else None,
+            build(self.body),
+            build(self.shortcut) if self.shortcut else None,
             self.join,
             self.activation,
         )
@@ -75,3 +80,7 @@ class Serial(BlockSpec):
         from torch import nn
 
         return nn.Sequential(*(spec.module() for spec in self.specs))
+
+    def chain(self) -> tuple[BlockSpec, ...]:
+        """Return the blocks."""
+        return self.specs
