@@ -251,7 +251,7 @@ def observe(module: nn.Module, inputs: Iterable[Tensor]) -> tuple[list[Operator]
     return found, output
 
 
-def _operator(leaf: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Operator | None:
+def _operator(leaf: Any, given: tuple[Tensor, ...], output: Tensor) -> Operator | None:
     return _describing(type(leaf))(leaf, given, output)
 
 
