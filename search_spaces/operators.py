@@ -251,12 +251,13 @@ def observe(module: nn.Module, inputs: Iterable[Tensor]) -> tuple[list[Operator]
     return found, output
 
 
-def _operator(leaf: Any, given: tuple[Tensor, ...], output: Tensor) -> Operator | None:
-    return _describing(type(leaf))(leaf, given, output)
+def _operator(leaf: nn.Module, given: tuple[Tensor, ...], output: Tensor) -> Operator | None:
+    kind: Any = type(leaf)
+    return _describing(kind)(leaf, given, output)
 
 
 @lru_cache
-def _describing(leaf: type[Any]) -> "_Describe":
+def _describing(leaf: type[nn.Module]) -> "_Describe":
     if issubclass(leaf, nn.Identity | nn.Flatten | nn.Dropout | nn.Sequential):
         return lambda *_: None
     for kinds, describe in _DESCRIBED:
