@@ -77,7 +77,7 @@ def _show(
             by_name = {name: of_one for (_, name), of_one in courses.items()}
             figures += f"\n\nOf all that was trained:\n\n{trained(task, by_name, at)}"
         if given.plot:
-            draw(found, least and least.regret, words, given.plot)
+            draw(found, None if least is None else least.regret, words, given.plot)
     if least is not None:
         figures += f"\n\nNoise floor: {least} (standard error)."
     if given.json:

@@ -97,7 +97,8 @@ def train_all(plan: Plan, seed: int, folder: Path, workers: int) -> dict[str, An
         run_config=tune.RunConfig(storage_path=str(folder), callbacks=[clock], verbose=0),
     ).fit()
     assert not results.errors, results.errors
-    accuracy = [result.metrics["accuracy"] for result in results if result.metrics]
+    ended = [results[at].metrics for at in range(len(results))]
+    accuracy = [metrics["accuracy"] for metrics in ended if metrics]
     return {"seconds": clock.last - clock.first, "accuracy": accuracy}
 
 

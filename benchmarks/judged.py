@@ -20,7 +20,7 @@ class Judged:
 
     name: str
     seed: int
-    exit_macs: tuple[float, ...]
+    exit_macs: tuple[int, ...]
     exit_latency_ms: tuple[float, ...]
     held_out: HeldOut
     test: HeldOut

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest.mock import patch
 
 import nas
 from benchmarks.throughput_plan import Plan
@@ -100,7 +101,8 @@ class Nothing(SearchSpace):
         """Return one classifier, in whose dropout every decision has a digit."""
         chain, code = Chain(image, classes), 0.0
         for k, option in enumerate(architecture.decisions().values(), start=1):
-            code += float(option) / 3**k
+            assert isinstance(option, int), "options are digits"
+            code += option / 3**k
         chain.leave(Head(chain.channels, (), classes, dropout=code))
         return chain.graph()
 
@@ -118,7 +120,7 @@ def _idle(*given: Any) -> AbstractContextManager[Executor]:
     from benchmarks.idle_worker import Idle  # only now: the session must import Ray itself
     from nas.executors import ray_crew
 
-    ray_crew.Worker = Idle  # type: ignore[misc]
+    patch.object(ray_crew, "Worker", Idle).start()
     return _opened(*given)
 
 

@@ -12,6 +12,7 @@ from controllers.record import AGAIN
 from nas.store import STARTED, Store, quiet
 
 if TYPE_CHECKING:
+    from controllers.protocols import Space
     from nas.objective import Direction
     from nas.starting import StartingPoint
     from search_spaces.architecture import Architecture
@@ -63,7 +64,7 @@ def begin(store: Store, point: "StartingPoint", space: "SearchSpace") -> Proposa
 
 
 def refuse_unfit(
-    sampler: optuna.samplers.BaseSampler, space: "SearchSpace", directions: "Sequence[Direction]"
+    sampler: optuna.samplers.BaseSampler, space: "Space", directions: "Sequence[Direction]"
 ) -> None:
     """Asks once on a study that is thrown away; raises what the controller says against it."""
     with quiet():

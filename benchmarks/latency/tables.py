@@ -17,7 +17,7 @@ def scored(title: str, scores: Mapping[str, Score]) -> str:
     rows = []
     for name, each in scores.items():
         e = each.errors
-        held = f"{100 * e.coverage_90:.1f}" if each.intervals else "-"
+        held = f"{100 * e.coverage_90:.1f}" if each.intervals and e.coverage_90 is not None else "-"
         ranks = " | ".join("-" if r is None else f"{r:.4f}" for r in (e.spearman, e.kendall))
         rows.append(
             f"| {name} | {e.n} | {100 * e.mape:.2f} | {100 * e.within_5:.1f}"

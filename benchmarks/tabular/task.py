@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nas.objective import Direction
 from nas.pareto import front, hypervolume
 from nas.rewards import Reward
 from nas.tabular import Row, TableSpace
@@ -48,13 +49,14 @@ class Task:
         return self.kind != PARETO and bool((self.score == self.observed.T).all())
 
     @property
-    def directions(self) -> tuple[str, ...]:
+    def directions(self) -> tuple[Direction, ...]:
         """Optuna's words."""
         return ("maximize", "minimize") if self.kind == PARETO else ("maximize",)
 
     def seen(self, row: int) -> Column:
         """Return the accuracies of a row's trainings, another training of which shows no more."""
-        return self.observed[row][np.isfinite(self.observed[row])]
+        found: Column = self.observed[row][np.isfinite(self.observed[row])]
+        return found
 
     def observation(self, row: int, seed: int, again: int) -> tuple[float, ...]:
         """What the `again`-th training (from 0) of a row shows in a search of this seed."""
