@@ -70,6 +70,11 @@ class History:
         awaited = {architecture.key for architecture in self.pending}
         return set(self.tries) - awaited - {lesson.architecture.key for lesson in self.lessons}
 
+    def stopped(self) -> set[str]:
+        """Keys of what was trained, but never to the end."""
+        whole = {lesson.architecture.key for lesson in self.lessons if lesson.whole}
+        return {lesson.architecture.key for lesson in self.lessons} - whole
+
 
 class Reader:
     """Reads histories, and remembers the architectures of the trials that it has read."""

@@ -194,7 +194,8 @@ class Surrogate(FromRecord):
             return None
         believed = self._believed(history)
         enough = {key for key, times in history.tries.items() if times >= TRAININGS}
-        again = believed.repeated(LEADING, enough | {each.key for each in history.pending})
+        under_way = {each.key for each in history.pending}
+        again = believed.repeated(LEADING, enough | under_way | history.stopped())
         if again is None or (new and again[1] <= believed.first_trainings(new).max()):
             return None
         return Again(again[0])

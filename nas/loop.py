@@ -183,15 +183,14 @@ class Loop:
 
     def _promoted(self) -> Underway | None:
         """A training that was stopped and is among the best of its rung by now."""
-        found = self._memory.ladder.next()
+        busy = {each.key for each in [*self._running.values(), *self._ready]}
+        found = self._memory.promotable(busy)
         if found is None or self._is_late() or self._memory.patience.is_over:
             return None
-        first, epochs = found
-        stopped = next(each for each in self._known.stopped.values() if each.first == first)
+        stopped, epochs = found
         trial = self._store.promote(self._store.trials[stopped.trial])
-        recorded = records.recorded_architecture(self._space, trial.user_attrs)
-        architecture = self._space.architecture(trial.params) if recorded is None else recorded
-        self._memory.ladder.promote(first, epochs)
+        architecture = records.architecture(self._space, trial)
+        self._memory.ladder.promote(stopped.first, epochs)
         del self._known.stopped[architecture.key]
         proposal = proposed(trial, architecture)
         return self._pricer.continued(proposal, stopped, self._rungs.after(epochs))
@@ -330,7 +329,7 @@ class Loop:
         entered = self._weights.add(key, judgement, outcome.weights)
         latency = [dict(each) for each in underway.latency]
         self._tell(underway.proposal, measurement, values, latency=latency, losses=outcome.losses)
-        better = self._known.train(key, judgement)
+        better = self._memory.train(key, judgement)
         self._count(underway.proposal, better or entered)
         self._weights.drop_others()
         self._memory.checkpoints.drop(underway.first)

@@ -1,6 +1,6 @@
 """What a study tells the driver that takes it up: which networks are known, what is still to do."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from controllers.record import RUNGS, TOLD
 from nas import records
-from nas.judgements import Judgements
+from nas.judgements import Judgement, Judgements
 from nas.kept_checkpoints import KeptCheckpoints
 from nas.kept_weights import KeptWeights
 from nas.known_networks import KnownNetworks, Refused, Stopped
@@ -44,6 +44,26 @@ class Memory:
     failed: int = 0
     reused: int = 0
     pending: list[Pending] = field(default_factory=list)
+
+    def promotable(self, busy: Container[str]) -> tuple[Stopped, int] | None:
+        """The training that is to be taken up next, and its rung; none while it is among `busy`.
+
+        busy: keys of the networks under way.
+        """
+        found = self.ladder.next()
+        if found is None:
+            return None
+        first, epochs = found
+        key, stopped = next(each for each in self.known.stopped.items() if each[1].first == first)
+        return None if key in busy else (stopped, epochs)
+
+    def train(self, key: str, judgement: Judgement) -> bool:
+        """A network was trained to the end; whether the best reward of all rose by it."""
+        stopped = self.known.stopped.get(key)
+        if stopped is not None:  # another training of it was wanted: this one has no purpose left
+            self.ladder.promote(stopped.first, stopped.rungs[-1][0])
+            self.checkpoints.drop(stopped.first)
+        return self.known.train(key, judgement)
 
 
 def recall(run: "Run", store: Store, memory: Memory) -> None:
@@ -109,11 +129,10 @@ class _Recall:
             measurement = records.measured(self._run, number, facts)
             judgement = memory.judgements.of(number, facts, measurement)
         entered = memory.weights.add(key, judgement, None)
-        return memory.known.train(key, judgement) or entered
+        return memory.train(key, judgement) or entered
 
     def _under_way(self, trial: FrozenTrial) -> None:
-        recorded = records.recorded_architecture(self._space, trial.user_attrs)
-        architecture = self._space.architecture(trial.params) if recorded is None else recorded
+        architecture = records.architecture(self._space, trial)
         earlier = self._take_up(trial, architecture.key)
         inherited = () if earlier is None else earlier.rungs
         # Beyond a rung is who has trained on: what was decided at the last one may be unknown.

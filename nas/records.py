@@ -99,6 +99,12 @@ def recorded_architecture(
     return None
 
 
+def architecture(space: "SearchSpace", trial: FrozenTrial) -> "Architecture":
+    """The network of a trial that was begun or is finished. Raises SpaceError for a foreign one."""
+    recorded = recorded_architecture(space, trial.user_attrs)
+    return space.architecture(trial.params) if recorded is None else recorded
+
+
 def facts(
     architecture: "Architecture",
     *,

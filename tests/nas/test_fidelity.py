@@ -160,6 +160,33 @@ def test_a_network_that_was_stopped_is_not_trained_again_when_it_is_proposed_aga
     assert results.status(run)["state"] == "finished"
 
 
+@pytest.mark.parametrize("capacity", [1, 3])
+def test_a_training_is_not_taken_up_when_the_network_was_trained_whole_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capacity: int
+) -> None:
+    run, executor = made_run(tmp_path, **{**ASHA, "trials": 40}), Learning(capacity)
+    propose, said = module.propose, list[Proposal]()
+
+    def twice(*given: Any) -> Proposal:
+        said.append(propose(*given))
+        if len(said) % 4:
+            return said[-1]
+        return replace(said[-1], architecture=said[-4].architecture, again=True)
+
+    monkeypatch.setattr(module, "propose", twice)
+    loop_of(run).go(executor)
+    records = run.records()
+    whole = {r.architecture for r in records if r.state == "complete" and r.continues is None}
+    stopped = {r.architecture for r in records if r.is_stopped and r.reused_from is None}
+    assert stopped & whole
+    ends = [(r.trial, r.architecture) for r in records if r.continues is not None]
+    begun = {r.architecture: r.trial for r in records if r.state == "complete"}
+    assert not [trial for trial, network in ends if begun.get(network, trial) < trial]
+    assert sum(record.is_counted for record in records) == 40
+    loop_of(Run(run.path, run.settings, run.latency)).go(Learning())  # it is remembered so too
+    assert len(run.records()) == len(records)
+
+
 def test_the_summary_counts_who_was_stopped(tmp_path: Path) -> None:
     run = made_run(tmp_path, **ASHA)
     loop_of(run).go(Learning())
