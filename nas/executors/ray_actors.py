@@ -14,9 +14,9 @@ from ray.exceptions import NodeDiedError, RayError, RayTaskError
 
 from nas import faults
 from nas.data.dataset import DataSpec
-from nas.errors import UserError
 from nas.executors.protocol import Done, OnReport
 from nas.executors.ray_crew import Crew
+from nas.executors.ray_head import GONE_S
 from nas.executors.ray_session import Session
 from nas.executors.ray_worker import Answer
 from nas.executors.stalls import AWAY_S, Limits, Watched
@@ -55,18 +55,13 @@ class RayExecutor:
         monotonic. Raises UserError if an actor cannot be started.
         """
         self._on_report, self._session = on_report, session
+        self._workers = workers
         self._limits, self._clock = limits or Limits(), clock
         self._jobs: dict[Any, _Underway] = {}  # by result
         self._looked = self._clock()
         self._crew = Crew(workers, gpus_per_trial, data.to_json())
         try:
             self._crew.wait(check)
-        except RayError as error:
-            self.close()
-            raise UserError(
-                f"Ray cannot start {workers} workers ({faults.one_line(error)}); "
-                "executor inline works without it"
-            ) from None
         except BaseException:
             self.close()
             raise
@@ -74,7 +69,7 @@ class RayExecutor:
     @property
     def capacity(self) -> int:
         """How many trials can be under way: fewer for a while where a node was lost."""
-        return self._crew.idle + len(self._jobs)
+        return min(self._workers, self._crew.idle + len(self._jobs))
 
     def submit(self, job: TrialJob, begun: bytes | None = None) -> None:
         worker = self._crew.take()
@@ -88,6 +83,7 @@ class RayExecutor:
             self._looked = self._clock()
 
     def _completed(self, timeout: float) -> list[Done]:
+        self._session.head.check(0.0 if self._crew.is_failing else GONE_S)
         now = self._clock()
         if now - self._looked > AWAY_S:
             for result, each in self._jobs.items():

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,39 +11,48 @@ import ray
 from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from nas.errors import UserError
 from nas.executors.ray_worker import Place, Worker
+from nas.faults import one_line
 
 _POLL = 0.5  # seconds between looks at whether the search is to stop
+_GIVE_UP_S = 60.0  # of workers that die as they come, once a search has begun
 
 
 class Crew:
     """`workers` actors, of which those that are ready can be taken.
 
-    A reserve of one waits with torch and data loaded: it takes the place of a dead worker at once.
-    GPUs are too dear to wait.
+    A reserve waits with torch and data loaded. It stands in for a worker that died until another
+    one has started, on a core of its own, which may be that of a node that joins later. GPUs are
+    too dear to wait.
     """
 
     def __init__(self, workers: int, gpus: float, data: dict[str, Any]) -> None:
-        self._gpus, self._data = gpus, data
+        self._workers, self._gpus, self._data = workers, gpus, data
         self._class = ray.remote(Worker)
         self._starting: dict[Any, Any] = {}  # answer where it is -> worker
         self._places: dict[Any, Place] = {}
         self._idle: list[Any] = []
-        self._reserve: tuple[Any, Any] | None = None  # worker, answer where it is
+        self._reserve: Any = None
+        self._stands_in = False
+        self._has_begun = False
+        self._failing_since: float | None = None
         for _ in range(workers):
             self._start()
 
     def wait(self, check: Callable[[], None]) -> None:
-        """Returns when all are ready. Raises RayError, and what `check` raises meanwhile."""
+        """Returns when all are ready. Raises UserError, and what `check` raises meanwhile."""
         while self._starting:
             check()
-            ready, _ = ray.wait(list(self._starting), timeout=_POLL)
-            for answer in ready:
-                self._join(self._starting.pop(answer), ray.get(answer))
+            self.gather(_POLL)
+        self._has_begun = True
         self._keep_reserve()
 
     def gather(self, timeout: float = 0.0) -> None:
-        """Takes in those that have become ready since, waiting up to `timeout` seconds for one."""
+        """Takes in those that have become ready since, waiting up to `timeout` seconds for one.
+
+        Raises UserError when none can be started.
+        """
         if not self._starting:
             return
         ready, _ = ray.wait(list(self._starting), num_returns=1, timeout=timeout)
@@ -50,8 +60,21 @@ class Crew:
             worker = self._starting.pop(answer)
             try:
                 self._join(worker, ray.get(answer))
-            except RayError:  # its node went as it came
-                self._start()
+            except RayError as error:  # its node went as it came
+                now = time.monotonic()
+                self._failing_since = self._failing_since or now
+                if not self._has_begun or now - self._failing_since >= _GIVE_UP_S:
+                    raise UserError(
+                        f"Ray cannot start {self._workers} workers ({one_line(error)}); "
+                        "executor inline works without it"
+                    ) from None
+                time.sleep(timeout)
+                self._find_another(worker)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last worker that was started died as it came."""
+        return self._failing_since is not None
 
     @property
     def idle(self) -> int:
@@ -65,6 +88,7 @@ class Crew:
     def give(self, worker: Any) -> None:
         """Takes a worker back."""
         self._idle.append(worker)
+        self._let_wait()
 
     def place(self, worker: Any) -> Place:
         """Where a worker that was ready is."""
@@ -73,19 +97,24 @@ class Crew:
     def replace(self, worker: Any) -> None:
         """Ends a worker, dead or hanging, and finds another one."""
         self._end(worker)
-        if self._reserve is None:
-            self._start()
-            return
-        (other, answer), self._reserve = self._reserve, None
-        self._starting[answer] = other
-        self._keep_reserve()
+        self._find_another(worker)
 
     def close(self) -> None:
         """Ends those that nobody has taken."""
-        reserve = [self._reserve[0]] if self._reserve else []
-        for worker in [*self._idle, *self._starting.values(), *reserve]:
+        waiting = [self._reserve] if self._reserve is not None and not self._stands_in else []
+        for worker in [*self._idle, *self._starting.values(), *waiting]:
             ray.kill(worker)
         self._idle, self._starting, self._reserve = [], {}, None
+
+    def _find_another(self, worker: Any) -> None:
+        if worker == self._reserve:
+            self._keep_reserve()
+        else:
+            self._start()
+            if self._reserve is None or self._stands_in:
+                return
+        self._stands_in = True
+        self._starting[self._reserve.place.remote()] = self._reserve
 
     def _start(self) -> None:
         worker = self._actor(cores=1)
@@ -99,12 +128,19 @@ class Crew:
 
     def _keep_reserve(self) -> None:
         if self._gpus == 0:
-            worker = self._actor(cores=0)  # idle until it takes over a core
-            self._reserve = worker, worker.place.remote()
+            self._reserve = self._actor(cores=0)  # idle while nobody is missing
 
     def _join(self, worker: Any, place: Place) -> None:
+        self._failing_since = None
         self._places[worker] = place
-        self._idle.append(worker)
+        self.give(worker)
+
+    def _let_wait(self) -> None:
+        """Whoever stands in for nobody any more is the reserve again."""
+        missed = any(worker != self._reserve for worker in self._starting.values())
+        if self._stands_in and not missed and self._reserve in self._idle:
+            self._idle.remove(self._reserve)
+            self._stands_in = False
 
     def _end(self, worker: Any) -> None:
         place = self._places.pop(worker, None)

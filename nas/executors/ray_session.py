@@ -10,7 +10,6 @@ import math
 import os
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 from contextlib import redirect_stdout
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from nas.errors import UserError
+from nas.executors.ray_head import Head, reach
 from nas.faults import one_line
 
 # No traffic to Ray's makers, and CUDA devices left visible to CPU trials without a warning.
@@ -58,6 +58,8 @@ class Session:
             if self._ours:
                 self._connect(workers, address)
             _refuse_too_many(workers, gpus_per_trial, measured_gpus)
+            through = address if address and address.startswith("ray://") else None
+            self.head = Head(through or ray.get_runtime_context().gcs_address)
         except BaseException:
             self.close()
             raise
@@ -134,11 +136,8 @@ def _refuse_open() -> None:
 
 def _refuse_unreachable(address: str) -> None:
     """Raises UserError if nobody listens at HOST:PORT or ray://HOST:PORT."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not (host and port.isdigit()):
-        return  # "auto" and the like
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_S).close()
+        reach(address, _CONNECT_S)
     except (OSError, OverflowError) as error:
         raise UserError(
             f"no Ray at {address} ({error}); is it running, and is the address right?"

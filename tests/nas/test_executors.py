@@ -199,6 +199,17 @@ def test_a_trial_whose_worker_dies_is_told_and_the_reserve_takes_over(
     assert done.fault is not None
     assert done.fault.reason == "worker-died"
     trains_again(ray_executor, dead)
+    waits(ray_executor)
+    (worker,) = ray_executor._crew._idle
+    assert worker != ray_executor._crew._reserve, "it waits again once another worker has a core"
+
+
+def waits(executor: Any) -> None:
+    """Returns when no worker is being started."""
+    end = time.monotonic() + 120
+    while executor._crew._starting:
+        assert time.monotonic() < end
+        executor.completed(0.5)
 
 
 def trains_again(executor: Any, dead: int) -> None:
@@ -272,6 +283,7 @@ def test_ray_is_asked_for_no_more_than_it_has(ray_executor: Any) -> None:
 def test_a_worker_that_cannot_start_is_one_line(ray_executor: Any) -> None:
     from nas.executors.ray_actors import RayExecutor
 
+    waits(ray_executor)
     ray_executor._crew._idle[0].__ray_terminate__.remote()
     nowhere = DataSpec("/nowhere/at/all")
     with pytest.raises(UserError, match=r"^Ray cannot start 1 workers") as caught:
