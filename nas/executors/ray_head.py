@@ -18,7 +18,8 @@ class Head:
 
     def __init__(self, address: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._address, self._clock = address, clock
-        self._looked = self._heard = clock()
+        self._looked = clock()
+        self._silent_since: float | None = None
 
     def check(self, patience: float = GONE_S) -> None:
         """Raises UserError when nobody has listened for `patience` seconds."""
@@ -28,9 +29,10 @@ class Head:
         self._looked = now
         try:
             reach(self._address, _CONNECT_S)
-            self._heard = now
+            self._silent_since = None
         except OSError as error:
-            if now - self._heard >= patience:
+            self._silent_since = now if self._silent_since is None else self._silent_since
+            if now - self._silent_since >= patience:
                 raise UserError(
                     f"Ray's head at {self._address} is gone ({error}); nas resume goes on once it "
                     "is back, or on another Ray that ray_address in the run's search.yaml names"

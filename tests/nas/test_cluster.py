@@ -15,10 +15,9 @@ import pytest
 
 from nas.run import Run, open_run
 from nas.store import read
-from tests.nas import postgres_server
+from tests.nas import local_cluster, postgres_server
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
 TRIALS = 40
 NAS = "import sys; from nas.cli.main import main; sys.exit(main())"
 
@@ -26,28 +25,9 @@ NAS = "import sys; from nas.cli.main import main; sys.exit(main())"
 @pytest.fixture
 def cluster() -> Iterator[Any]:
     """A head and two nodes with a core each."""
-    from nas.executors import ray_session
-
-    before = ray_session._prepare_environment(own=True)
-    folder, store = ray_session._private_folder(), ray_session._OBJECT_STORE
-    from ray.cluster_utils import Cluster
-
-    head = {
-        "num_cpus": 1,
-        "include_dashboard": False,
-        "object_store_memory": store,
-        "temp_dir": str(folder / "r"),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(ROOT))
-        # A cluster writes its address where others of this machine look for one.
-        patch.setenv("RAY_TMPDIR", str(folder))
-        (folder / "ray").mkdir()
-        made = Cluster(initialize_head=True, head_node_args=head)
-        made.others = [made.add_node(num_cpus=1, object_store_memory=store) for _ in range(2)]
+    with local_cluster.started() as made:
+        made.others = [local_cluster.add(made, 1) for _ in range(2)]
         yield made
-        made.shutdown()
-    ray_session._put_back(before)
 
 
 class Search:
@@ -56,7 +36,7 @@ class Search:
     def __init__(self, *command: str) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-c", NAS, *command],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=local_cluster.ROOT,
             start_new_session=True,
         )  # fmt: skip
         self.lines: list[str] = []
@@ -129,7 +109,7 @@ def test_a_node_dies_and_another_one_joins(cluster: Any, tmp_path: Path, gracefu
         struck = time.monotonic()
         search.until(search.done + 4)
         assert time.monotonic() - struck < 60, search.said
-        new = cluster.add_node(num_cpus=1, object_store_memory=75 * 2**20)
+        new = local_cluster.add(cluster, 1)
         search.until(TRIALS - 5)
         assert busy(cluster, new), "the new node trains nothing"
         assert search.end() == 0, search.said

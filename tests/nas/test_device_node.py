@@ -9,41 +9,19 @@ import pytest
 
 from latency.bench import DeviceLost
 from latency.errors import LatencyError
-from tests.nas import paced_runtime
+from tests.nas import local_cluster, paced_runtime
 from tests.nas.paced_runtime import order, piece, told
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Any]:
     """A head with a core, and a node beside it that offers the device pi5 and no core."""
-    from nas.executors import ray_session
-
     paced_runtime.install(tmp_path / "site")
-    before = ray_session._prepare_environment(own=True)
-    folder, store = ray_session._private_folder(), ray_session._OBJECT_STORE
-    from ray.cluster_utils import Cluster
-
-    head = {
-        "num_cpus": 1,
-        "include_dashboard": False,
-        "object_store_memory": store,
-        "temp_dir": str(folder / "r"),
-    }
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", f"{ROOT}:{tmp_path / 'site'}")
-        # A cluster writes its address where others of this machine look for one.
-        patch.setenv("RAY_TMPDIR", str(folder))
-        (folder / "ray").mkdir()
-        made = Cluster(initialize_head=True, head_node_args=head)
-        made.pi5 = made.add_node(
-            num_cpus=0, object_store_memory=store, resources={"nas_device:pi5": 1}
-        )
+    with local_cluster.started(tmp_path / "site") as made:
+        made.pi5 = local_cluster.add(made, 0, **{"nas_device:pi5": 1})
         yield made
-        made.shutdown()
-    ray_session._put_back(before)
 
 
 def test_a_node_that_leaves_takes_its_device_along(cluster: Any, tmp_path: Path) -> None:
