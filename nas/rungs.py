@@ -3,6 +3,10 @@
 Every network trains to the first rung. One of `reduction` networks, the best there so far, goes on
 to the next rung, which is `reduction` times as many epochs away; the others stop, and are taken up
 where they stopped as soon as enough others turn out to be worse.
+
+Never do more than one of `reduction` go on, also where each newcomer is the best so far, as with a
+controller that learns: it then waits for others (D-ASHA: Li et al., Hyper-Tune, VLDB 2022,
+arXiv 2201.06834, section 4.2). ASHA itself would train most of such networks to the end.
 """
 
 from collections.abc import Sequence
@@ -94,9 +98,9 @@ class Ladder:
         return _Entry(network, turned, goes_on)
 
     def _best(self, entries: list[_Entry]) -> list[int]:
-        """The networks of a rung that may go on, the best first."""
+        """The networks of a rung that may go on, the best first; none while enough have."""
         count = len(entries) // self._rungs.reduction
-        if count == 0:
+        if count <= sum(each.goes_on for each in entries):
             return []
         order = dominance.order(np.array([each.values for each in entries]))
         return [entries[at].network for at in order[:count]]

@@ -16,15 +16,16 @@ from nas.executors.ray_worker import Place, Worker
 from nas.faults import one_line
 
 _POLL = 0.5  # seconds between looks at whether the search is to stop
+_RESERVE_AFTER_S = 30.0  # of a search: to start it takes seconds of a core from the first trials
 _GIVE_UP_S = 60.0  # of workers that die as they come, once a search has begun
 
 
 class Crew:
     """`workers` actors, of which those that are ready can be taken.
 
-    A reserve waits with torch and data loaded. It stands in for a worker that died until another
-    one has started, on a core of its own, which may be that of a node that joins later. GPUs are
-    too dear to wait.
+    From half a minute on, a reserve waits with torch and data loaded. It stands in for a worker
+    that died until another one has started, on a core of its own, which may be that of a node that
+    joins later. GPUs are too dear to wait.
     """
 
     def __init__(self, workers: int, gpus: float, data: dict[str, Any]) -> None:
@@ -35,7 +36,7 @@ class Crew:
         self._idle: list[Any] = []
         self._reserve: Any = None
         self._stands_in = False
-        self._has_begun = False
+        self._begun_at: float | None = None
         self._failing_since: float | None = None
         for _ in range(workers):
             self._start()
@@ -45,14 +46,14 @@ class Crew:
         while self._starting:
             check()
             self.gather(_POLL)
-        self._has_begun = True
-        self._keep_reserve()
+        self._begun_at = time.monotonic()
 
     def gather(self, timeout: float = 0.0) -> None:
         """Takes in those that have become ready since, waiting up to `timeout` seconds for one.
 
         Raises UserError when none can be started.
         """
+        self._keep_reserve()
         if not self._starting:
             return
         ready, _ = ray.wait(list(self._starting), num_returns=1, timeout=timeout)
@@ -63,7 +64,7 @@ class Crew:
             except RayError as error:  # its node went as it came
                 now = time.monotonic()
                 self._failing_since = self._failing_since or now
-                if not self._has_begun or now - self._failing_since >= _GIVE_UP_S:
+                if self._begun_at is None or now - self._failing_since >= _GIVE_UP_S:
                     raise UserError(
                         f"Ray cannot start {self._workers} workers ({one_line(error)}); "
                         "executor inline works without it"
@@ -108,6 +109,7 @@ class Crew:
 
     def _find_another(self, worker: Any) -> None:
         if worker == self._reserve:
+            self._reserve = None
             self._keep_reserve()
         else:
             self._start()
@@ -127,7 +129,9 @@ class Crew:
         ).remote(self._data, self._gpus)
 
     def _keep_reserve(self) -> None:
-        if self._gpus == 0:
+        if self._reserve is not None or self._gpus > 0 or self._begun_at is None:
+            return
+        if time.monotonic() - self._begun_at >= _RESERVE_AFTER_S:
             self._reserve = self._actor(cores=0)  # idle while nobody is missing
 
     def _join(self, worker: Any, place: Place) -> None:

@@ -35,6 +35,7 @@ class Worker:
 
     def __init__(self, data: dict[str, Any], gpus: float) -> None:
         cached(DataSpec.from_json(data))
+        _warm_up()
         self._report = Report(-1, ())
         self._beats = 0
         self._device = _device(gpus)
@@ -66,6 +67,19 @@ class Worker:
         self._beats += 1
         with self._lane.training():
             yield
+
+
+def _warm_up() -> None:
+    """Load what the first training of a process would wait for: torch's compiler, a second or so.
+
+    Optimisers bring it with them.
+    """
+    import torch
+
+    import nas.training.evaluate
+    import nas.training.train  # noqa: F401
+
+    torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))])
 
 
 def _device(gpus: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -117,13 +118,15 @@ def ray_executor() -> Iterator[Any]:
     from nas.executors.ray_session import Session
 
     session = Session(workers=1, address=None)
+    from nas.executors import ray_crew
     from nas.executors.ray_actors import RayExecutor
 
-    executor = RayExecutor(session, 1, 0.0, DATA, nobody)
-    try:
-        yield executor
-    finally:
-        executor.close()
+    with patch.object(ray_crew, "_RESERVE_AFTER_S", 0.0):
+        executor = RayExecutor(session, 1, 0.0, DATA, nobody)
+        try:
+            yield executor
+        finally:
+            executor.close()
 
 
 def ended(executor: Any) -> list[Done]:
