@@ -1,8 +1,8 @@
 """How many epochs a search saves by stopping trainings early (asha) and what it finds with them.
 
-Run: python -m benchmarks.asha [--seeds 5] [--trials 27] [--epochs 9] [--more 2] [--space msd]
-     [--controller surrogate] [--data fashion-mnist] [--data-root DIR] [--limit 2000]
-     [--max-macs 10M] [--out results/benchmarks/asha]
+Run: python -m benchmarks.asha [--seeds 5] [--trials 27] [--epochs 9] [--grace 1] [--reduction 3]
+     [--more 2] [--space msd] [--controller surrogate] [--data fashion-mnist] [--data-root DIR]
+     [--limit 2000] [--max-macs 10M] [--out results/benchmarks/asha]
 
 For each seed one search trains every network to the end, another one stops trainings early and may
 propose `--more` times as many. Both have the same seed, target and recipe. What counts is the best
@@ -33,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--trials", type=int, default=27, help="of the search in full")
     parser.add_argument("--epochs", type=int, default=9)
+    parser.add_argument("--grace", type=int, default=1, help="epochs before the first comparison")
+    parser.add_argument("--reduction", type=int, default=3, help="of so many one goes on")
     parser.add_argument("--more", type=int, default=2, help="times as many trials with asha")
     parser.add_argument("--space", default="msd")
     parser.add_argument("--controller", default="surrogate")
@@ -74,6 +76,8 @@ def _unit(given: argparse.Namespace, fidelity: str, seed: int, folder: Path) -> 
         seed=seed,
         trials=given.trials * (given.more if fidelity == "asha" else 1),
         fidelity=fidelity,
+        grace=given.grace,
+        reduction=given.reduction,
     )
     return {"target_ms": run.target_ms, "course": _course(run)}
 
@@ -121,7 +125,8 @@ def _report(given: argparse.Namespace, found: dict[str, Facts]) -> str:
     return (
         f"# Trainings stopped early on {given.space}\n\n"
         f"`python -m benchmarks.asha --seeds {given.seeds} --trials {given.trials}"
-        f" --epochs {given.epochs} --more {given.more} --controller {given.controller}"
+        f" --epochs {given.epochs} --grace {given.grace} --reduction {given.reduction}"
+        f" --more {given.more} --controller {given.controller}"
         f" --data {given.data} --limit {given.limit} --max-macs {given.max_macs}`\n\n"
         f"Best reward at T = {target:.4g} ms (law of runtime `macs`) among networks trained for all"
         f" {given.epochs} epochs, on held-out images. Last row: mean over seeds 0 to"

@@ -15,7 +15,7 @@ _IMAGES = 500
 class Idle(Worker):
     """Answers at once, as if it had trained."""
 
-    def run(self, job: dict[str, Any], begun: bytes | None) -> Done:
+    def run(self, job: dict[str, Any], begun: bytes | None, memory: int) -> Done:
         """Return what a trained network would, made up; weights of 10 kB among it."""
         right = np.random.default_rng(job["seed"]).random((_IMAGES, 1))
         held_out = HeldOut(right.astype(np.float16), right < 0.5)

@@ -25,6 +25,7 @@ from nas.kept_weights import KeptWeights
 from nas.known_networks import KnownNetworks, Refused
 from nas.known_networks import Stopped as StoppedEarly
 from nas.measurement import Measurement, needs
+from nas.packing import Packing
 from nas.patience import Patience
 from nas.progress import Progress
 from nas.proposals import Proposal, begin, propose, proposed
@@ -61,9 +62,8 @@ class Loop:
         self._run, self._task, self._store, self._sampler = run, task, store, sampler
         self._interruption, self._space = interruption, run.space()
         self._objective, self._starts = run.objective(), run.starting_points()
-        self._bounds = Bounds.of(run.settings)
+        self._bounds, self._pricer = Bounds.of(run.settings), pricer
         self._rungs = run.settings.rungs(task.recipe.epochs)
-        self._pricer = pricer
         self._room = room = Room(progress.say, interruption.check)
         self._memory = memory = Memory(
             KnownNetworks(),
@@ -78,6 +78,7 @@ class Loop:
         self._pending = deque(memory.pending)
         self._ready: deque[Underway] = deque()  # to be given out: they have begun before
         self._running: dict[int, Underway] = {}
+        self._packing = Packing(progress.say)
         self._waiting: dict[int, list[Proposal]] = {}  # duplicates of a trial under way
         self._say = Speaker(run, store, memory, progress, task.recipe.epochs, clock, now)
 
@@ -158,10 +159,8 @@ class Loop:
         return False
 
     def _has_room(self, executor: Executor) -> bool:
-        if len(self._running) >= executor.capacity:
-            return False
-        alone = any(each.alone for each in [*self._running.values(), *list(self._ready)[:1]])
-        return not (alone and self._running)
+        waits = self._ready and not self._packing.fits(self._ready[0], executor)
+        return len(self._running) < executor.capacity and not waits
 
     def _next(self) -> Proposal:
         """The next network to begin with, else a proposal."""
@@ -183,8 +182,7 @@ class Loop:
 
     def _promoted(self) -> Underway | None:
         """A training that was stopped and is among the best of its rung by now."""
-        busy = {each.key for each in [*self._running.values(), *self._ready]}
-        found = self._memory.promotable(busy)
+        found = self._memory.promotable({e.key for e in [*self._running.values(), *self._ready]})
         if found is None or self._is_late() or self._memory.patience.is_over:
             return None
         stopped, epochs = found
@@ -216,9 +214,11 @@ class Loop:
             if underway.key == key:
                 self._waiting.setdefault(number, []).append(proposal)
                 return
-        until = self._rungs.after(rungs[-1][0] if rungs else 0)
+        # What a user wants, or what is trained again, is not compared on the way.
+        whole = proposal.wanted or proposal.again
+        until = self._rungs.last if whole else self._rungs.after(rungs[-1][0] if rungs else 0)
         try:
-            underway = self._pricer.new(proposal, self._whole(proposal) or until)
+            underway = self._pricer.new(proposal, until)
         except DeviceLost:
             raise  # nothing is wrong with the network: it is tried again when the run goes on
         except (ValueError, RuntimeError, MemoryError) as error:  # it cannot be built or timed
@@ -240,10 +240,6 @@ class Loop:
             return False
         return True
 
-    def _whole(self, proposal: Proposal) -> int | None:
-        """All epochs, for what is not compared on the way: wanted by a user, or trained again."""
-        return self._rungs.last if proposal.wanted or proposal.again else None
-
     def _is_refused(self, underway: Underway) -> bool:
         """Tells the controller at once of a network beyond the bounds; nobody trains it."""
         needs = underway.cost.needs
@@ -260,13 +256,18 @@ class Loop:
         self._store.prune(proposal.number, facts, refused.excesses)
 
     def _give(self, underway: Underway, executor: Executor) -> None:
-        """Lets a worker train, from where an attempt before was left."""
+        """Lets a worker train, from where an attempt before was left; later if it has no room."""
+        if not self._packing.fits(underway, executor):
+            self._ready.appendleft(underway)
+            return
         job = underway.job(self._task, self._run.settings.checkpoint)
         self._running[underway.number] = underway
-        executor.submit(job, self._memory.checkpoints.find(underway.first, job))
+        left = self._memory.checkpoints.find(underway.first, job)
+        executor.submit(job, left, self._packing.need(underway))
 
     def _conclude(self, done: Done) -> None:
         underway = self._running.pop(done.number)
+        self._packing.learn(underway, done.outcome)
         if done.outcome is None:
             ended = self._hear(underway, done.fault or Fault("exception", "no reason given"))
         elif done.outcome.epochs < self._rungs.last:

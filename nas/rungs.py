@@ -6,7 +6,7 @@ where they stopped as soon as enough others turn out to be worse.
 
 Never do more than one of `reduction` go on, also where each newcomer is the best so far, as with a
 controller that learns: it then waits for others (D-ASHA: Li et al., Hyper-Tune, VLDB 2022,
-arXiv 2201.06834, section 4.2). ASHA itself would train most of such networks to the end.
+arXiv 2201.06834). ASHA itself would train most of such networks to the end.
 """
 
 from collections.abc import Sequence

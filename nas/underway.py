@@ -11,9 +11,11 @@ from nas.known_networks import Stopped
 from nas.measurement import Measurement
 from nas.proposals import Proposal, derived_seed
 from nas.store import Rung
+from nas.training.memory_need import training_bytes
 from nas.training.recipe import Recipe
 from nas.training.trial import TrialJob, TrialOutcome
 from search_spaces.architecture import Architecture
+from search_spaces.blocks import BlockGraph
 from search_spaces.operators import costs
 from search_spaces.space import SearchSpace
 
@@ -49,8 +51,8 @@ class Cost:
 class Underway:
     """first: number of the trial that this training began with. latency: of each exit, as found.
 
-    until: the epoch after which it is judged. faults: of the attempts so far. alone: trained beside
-    no other.
+    until: the epoch after which it is judged. memory: bytes that its operators take in training.
+    faults: of the attempts so far. alone: trained beside no other.
     """
 
     proposal: Proposal
@@ -59,6 +61,7 @@ class Underway:
     cost: Cost
     latency: tuple[Mapping[str, Any], ...]
     until: int
+    memory: int
     rungs: tuple[Rung, ...] = ()
     faults: tuple[Fault, ...] = ()
 
@@ -142,7 +145,7 @@ class Pricer:
     def new(self, proposal: Proposal, until: int) -> Underway:
         """A training from its beginning. Raises what building or timing the network raises."""
         self._keep(proposal.architecture)
-        graph = self._space.blocks(proposal.architecture, self._task.image, self._task.classes)
+        graph = self._graph(proposal.architecture)
         seed = derived_seed(self._seed, "trial", proposal.number)
         sizes = costs(graph)
         estimates = tuple(self._source.estimate(graph, seed))
@@ -155,10 +158,9 @@ class Pricer:
             sizes.parameters,
         )
         found = tuple(map(asdict, estimates))
-        return Underway(proposal, proposal.number, seed, cost, found, until)
+        return Underway(proposal, proposal.number, seed, cost, found, until, self._memory(graph))
 
-    @staticmethod
-    def continued(proposal: Proposal, stopped: Stopped, until: int) -> Underway:
+    def continued(self, proposal: Proposal, stopped: Stopped, until: int) -> Underway:
         """A training that is taken up: its seed and its latency are those it had."""
         known = stopped.measured
         cost = Cost(
@@ -169,8 +171,16 @@ class Pricer:
             tuple(known["exit_macs"]),
             known["parameters"],
         )
-        latency, seed = stopped.latency, known["seed"]
-        return Underway(proposal, stopped.first, seed, cost, latency, until, stopped.rungs)
+        return Underway(
+            proposal, stopped.first, known["seed"], cost, stopped.latency, until,
+            self._memory(self._graph(proposal.architecture)), stopped.rungs,
+        )  # fmt: skip
+
+    def _graph(self, architecture: Architecture) -> BlockGraph:
+        return self._space.blocks(architecture, self._task.image, self._task.classes)
+
+    def _memory(self, graph: BlockGraph) -> int:
+        return training_bytes(graph, self._task.recipe.batch_size)
 
 
 def _exits(measured: Mapping[str, Any], name: str) -> tuple[float, ...] | None:

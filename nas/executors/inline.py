@@ -29,7 +29,10 @@ class InlineExecutor:
         self._limits, self._clock = limits or Limits(), clock
         self._job: tuple[TrialJob, bytes | None] | None = None
 
-    def submit(self, job: TrialJob, begun: bytes | None = None) -> None:
+    def fits(self, memory: int) -> bool:
+        return True
+
+    def submit(self, job: TrialJob, begun: bytes | None = None, memory: int = 0) -> None:
         assert self._job is None, "one trial at a time"
         self._job = job, begun
 

@@ -26,6 +26,8 @@ class Report:
     left: bytes | None = None
 
 
+ALONE = 1 << 60  # bytes: more than a node has, so that nothing is trained beside it
+
 OnReport = Callable[[Report], None]
 
 
@@ -44,10 +46,14 @@ class Executor(Protocol):
     @property
     def capacity(self) -> int: ...
 
-    def submit(self, job: "TrialJob", begun: bytes | None = None) -> None:
+    def fits(self, memory: int) -> bool:
+        """Whether a worker that is free has so many bytes left on its node, or that to itself."""
+
+    def submit(self, job: "TrialJob", begun: bytes | None = None, memory: int = 0) -> None:
         """Takes a job; only while fewer than `capacity` are under way.
 
-        begun: what an attempt before it left, to go on from.
+        begun: what an attempt before it left, to go on from. memory: bytes that it is expected to
+        take; only where that `fits`.
         """
 
     def completed(self, timeout: float) -> "list[Done]":

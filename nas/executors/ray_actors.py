@@ -26,11 +26,15 @@ from nas.training.trial import TrialJob
 
 @dataclass(frozen=True, slots=True)
 class _Underway:
-    """A job on a worker. asked: the answer to come about its progress."""
+    """A job on a worker. memory: bytes that it is expected to take.
+
+    asked: the answer to come about its progress.
+    """
 
     job: TrialJob
     worker: Any
     watched: Watched
+    memory: int
     epochs: int = 0
     asked: Any = None
 
@@ -71,10 +75,15 @@ class RayExecutor:
         """How many trials can be under way: fewer for a while where a node was lost."""
         return min(self._workers, self._crew.idle + len(self._jobs))
 
-    def submit(self, job: TrialJob, begun: bytes | None = None) -> None:
-        worker = self._crew.take()
-        result = worker.run.remote(job.to_json(), begun)
-        self._jobs[result] = _Underway(job, worker, Watched(self._clock()))
+    def fits(self, memory: int) -> bool:
+        return self._worker(memory) is not None
+
+    def submit(self, job: TrialJob, begun: bytes | None = None, memory: int = 0) -> None:
+        worker = self._worker(memory)
+        assert worker is not None, "it does not fit"
+        self._crew.take(worker)
+        result = worker.run.remote(job.to_json(), begun, memory)
+        self._jobs[result] = _Underway(job, worker, Watched(self._clock()), memory)
 
     def completed(self, timeout: float) -> list[Done]:
         try:
@@ -104,6 +113,9 @@ class RayExecutor:
         self._jobs = {}
         self._crew.close()
         self._session.close()
+
+    def _worker(self, memory: int) -> Any:
+        return self._crew.find(memory, [(job.worker, job.memory) for job in self._jobs.values()])
 
     def _take(self, result: Any) -> Done:
         """The end of an attempt; who died is replaced."""

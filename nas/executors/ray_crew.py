@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import ray
@@ -12,7 +12,8 @@ from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from nas.errors import UserError
-from nas.executors.ray_worker import Place, Worker
+from nas.executors.node_memory import NodeMemory, Place
+from nas.executors.ray_worker import Worker
 from nas.faults import one_line
 
 _POLL = 0.5  # seconds between looks at whether the search is to stop
@@ -34,6 +35,7 @@ class Crew:
         self._starting: dict[Any, Any] = {}  # answer where it is -> worker
         self._places: dict[Any, Place] = {}
         self._idle: list[Any] = []
+        self._memory = NodeMemory()
         self._reserve: Any = None
         self._stands_in = False
         self._begun_at: float | None = None
@@ -82,9 +84,19 @@ class Crew:
         """How many can be taken."""
         return len(self._idle)
 
-    def take(self) -> Any:
-        """A worker that is ready."""
-        return self._idle.pop()
+    def find(self, memory: int, taken: Iterable[tuple[Any, int]]) -> Any:
+        """The worker for a training of so many bytes; None where it has no room.
+
+        taken: by trainings under way, with their workers.
+        """
+        nodes = [self._places[worker].node for worker in self._idle]
+        there = [(self._places[worker].node, each) for worker, each in taken]
+        at = self._memory.best(nodes, self._places.values(), there, memory)
+        return None if at is None else self._idle[at]
+
+    def take(self, worker: Any) -> None:
+        """A worker that is ready works."""
+        self._idle.remove(worker)
 
     def give(self, worker: Any) -> None:
         """Takes a worker back."""
@@ -137,6 +149,7 @@ class Crew:
     def _join(self, worker: Any, place: Place) -> None:
         self._failing_since = None
         self._places[worker] = place
+        self._memory.join(place)
         self.give(worker)
 
     def _let_wait(self) -> None:

@@ -10,16 +10,10 @@ import ray
 
 from latency.lane import Lane
 from nas.data.dataset import DataSpec
-from nas.executors.protocol import Done, Report, attempt
+from nas.data.memory import allowed
+from nas.executors.node_memory import Place
+from nas.executors.protocol import ALONE, Done, Report, attempt
 from nas.training.trial import TrialJob, cached
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a worker is: its process, and Ray's name of its node."""
-
-    pid: int
-    node: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +32,23 @@ class Worker:
         _warm_up()
         self._report = Report(-1, ())
         self._beats = 0
+        self._gpus = gpus
         self._device = _device(gpus)
         self._lane = Lane()
 
     def place(self) -> Place:
         """Where this is, once torch is imported and the data are loaded."""
-        return Place(os.getpid(), ray.get_runtime_context().get_node_id())
+        node = ray.get_runtime_context().get_node_id()
+        if self._device != "cpu":  # whose memory Ray has shared out
+            return Place(os.getpid(), node, 0, ALONE // 2)
+        return Place(os.getpid(), node, _resident(), allowed())
 
-    def run(self, job: dict[str, Any], begun: bytes | None) -> Done:
+    def run(self, job: dict[str, Any], begun: bytes | None, memory: int) -> Done:
+        """Train. memory: bytes that this is expected to take."""
         parsed = TrialJob.from_json(job)
         self._report, self._beats = Report(parsed.number, ()), 0
-        return attempt(parsed, self._batch, self._keep, self._device, begun)
+        with self._share(memory):
+            return attempt(parsed, self._batch, self._keep, self._device, begun)
 
     def progress(self, number: int, known: int) -> Answer | None:
         """How far trial `number` is; None before it has begun. known: epochs that were told."""
@@ -61,6 +61,21 @@ class Worker:
 
     def _keep(self, report: Report) -> None:
         self._report = report
+
+    @contextmanager
+    def _share(self, memory: int) -> Iterator[None]:
+        """Of the GPU: all of it for a training that nothing is trained beside."""
+        if self._device == "cpu":
+            yield
+            return
+        import torch
+
+        share = 1.0 if memory >= ALONE else min(1.0, self._gpus)
+        torch.cuda.set_per_process_memory_fraction(share)
+        try:
+            yield
+        finally:
+            torch.cuda.empty_cache()
 
     @contextmanager
     def _batch(self) -> Iterator[None]:
@@ -88,6 +103,13 @@ def _device(gpus: float) -> str:
 
     if gpus == 0 or not torch.cuda.is_available():
         return "cpu"
-    if gpus < 1:
-        torch.cuda.set_per_process_memory_fraction(gpus)
     return "cuda"
+
+
+def _resident() -> int:
+    from nas.training.memory_peak import resident
+
+    try:
+        return resident()
+    except OSError:
+        return 0  # not Linux

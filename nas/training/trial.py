@@ -73,7 +73,8 @@ class TrialOutcome:
     """What training found out. seconds: of training and held-out evaluation together.
 
     epochs: reached so far. losses: mean training loss per image of each. left: from which it goes
-    on to more epochs; None where the recipe has no more.
+    on to more epochs; None where the recipe has no more. peak: bytes of memory that it took, None
+    where that cannot be known.
     """
 
     number: int
@@ -83,6 +84,7 @@ class TrialOutcome:
     weights: bytes
     losses: tuple[float, ...] = ()
     left: bytes | None = None
+    peak: int | None = None
 
 
 def run(
@@ -105,10 +107,12 @@ def run(
     """
     from nas.plugins import space as named
     from nas.training.evaluate import evaluate
+    from nas.training.memory_peak import Peak
     from nas.training.train import train
     from nas.training.weights import to_bytes
 
     dataset = cached(job.data)
+    peak = Peak(device)
     space = named(job.space)
     architecture = space.from_json(job.architecture)
     assert (architecture.space, architecture.version) == (job.space, job.version)
@@ -137,6 +141,7 @@ def run(
         to_bytes(network),
         trained.losses,
         left,
+        peak.bytes,
     )
 
 

@@ -75,12 +75,15 @@ class Table:
         self._failing = failing
         self._limit = limit
 
-    def submit(self, job: TrialJob, begun: bytes | None = None) -> None:
+    def submit(self, job: TrialJob, begun: bytes | None = None, memory: int = 0) -> None:
         assert len(self.jobs) < self.capacity
         self.jobs.append(job)
         self.submitted.append(job.number)
         if len(self.submitted) == self._limit:
             raise PowerCut
+
+    def fits(self, memory: int) -> bool:
+        return True
 
     def completed(self, timeout: float) -> list[Done]:
         if not self.jobs:

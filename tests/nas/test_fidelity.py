@@ -39,9 +39,9 @@ class Learning(Table):
         self.epochs: dict[int, list[tuple[int, int]]] = {}  # from and to, by seed
         self.begun: dict[int, int] = {}
 
-    def submit(self, job: TrialJob, begun: bytes | None = None) -> None:
+    def submit(self, job: TrialJob, begun: bytes | None = None, memory: int = 0) -> None:
         self.begun[job.number] = 0 if begun is None else int(begun)
-        super().submit(job, begun)
+        super().submit(job, begun, memory)
 
     def completed(self, timeout: float) -> list[Done]:
         ended = super().completed(timeout)
@@ -213,9 +213,9 @@ class Faulty(Table):
         super().__init__()
         self.faults, self.begun = list(faults), list[bytes | None]()
 
-    def submit(self, job: TrialJob, begun: bytes | None = None) -> None:
+    def submit(self, job: TrialJob, begun: bytes | None = None, memory: int = 0) -> None:
         self.begun.append(begun)
-        super().submit(job, begun)
+        super().submit(job, begun, memory)
 
     def completed(self, timeout: float) -> list[Done]:
         if self.faults and self.jobs:
