@@ -73,7 +73,10 @@ class Simulated:
         self._failing, self._images = failing, images
         self._jobs: list[TrialJob] = []
 
-    def submit(self, job: TrialJob, begun: bytes | None = None) -> None:
+    def fits(self, memory: int) -> bool:
+        return True
+
+    def submit(self, job: TrialJob, begun: bytes | None = None, memory: int = 0) -> None:
         self._jobs.append(job)
 
     def completed(self, timeout: float) -> list[Done]:
