@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,11 +45,17 @@ class Average:
         """What `load` takes."""
         return {"steps": self.steps, "values": self.values}
 
-    def load(self, steps: int, values: Mapping[str, Tensor]) -> None:
-        """Go on where `state` was taken."""
-        self.steps = steps
+    def load(self, state: Mapping[str, Any] | None, network: nn.Module) -> None:
+        """Go on where `state` was taken; without one, from the network as it is now."""
+        values = network.state_dict() if state is None else state["values"]
+        self.steps = 0 if state is None else state["steps"]
         for name, value in values.items():
             self.values[name].copy_(value)
+
+
+def average(network: nn.Module, decay: float | None) -> Average | None:
+    """The average of this network's weights to come, if there is to be one."""
+    return None if decay is None else Average(network, decay)
 
 
 def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from torch import nn
 
 from nas.data.augment import augment, normalise
 from nas.data.dataset import Dataset
-from nas.training.average import Average
+from nas.training.average import Average, average
 from nas.training.batches import batches_of, shuffled
 from nas.training.errors import TrainingDiverged, kind_of
 from nas.training.losses import OwnLoss, loss_of
@@ -25,7 +25,10 @@ class Steps:
     """A network in training: what lives from the first step to the last.
 
     generator: draws the order and the augmentation, on the CPU; torch's own draws dropout.
-    mixed: bfloat16 on a GPU, whatever the precision of the recipe.
+    mixed: bfloat16 on a GPU, whatever the precision of the recipe. early: it will be judged before
+    its last epoch, while its learning rate is high and the weights of one step are noise. An
+    average over about an epoch, which changes no step, says more of the network: as what decays to
+    the end (Izmailov et al. 2018, section 3) it stands near the middle of where they go round.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Steps:
         device: str = "cpu",
         own_loss: OwnLoss | None = None,
         mixed: bool = False,
+        early: bool = False,
     ) -> None:
         self.loss = loss_of(network, recipe, own_loss)
         self.network = channels_last(network.train().to(device))
@@ -44,10 +48,11 @@ class Steps:
         self.sixteen = (mixed and device != "cpu") or in_bfloat16(recipe.precision, network.graph)
         self.dataset, self.recipe, self.generator = dataset, recipe, generator
         self.optimiser = optimiser(network, recipe)
-        self.average = None if recipe.average is None else Average(network, recipe.average)
         self.steps_per_epoch = len(batches_of(len(dataset.train), recipe.batch_size))
         self.steps = self.steps_per_epoch * recipe.epochs
         self.step = 0
+        decay = 1 - 1 / self.steps_per_epoch if early else None
+        self.average = average(network, decay if recipe.average is None else recipe.average)
         hasten_norms(network, self.steps)
         if recipe.dropout is not None:
             set_dropout(network, recipe.dropout)
@@ -94,9 +99,16 @@ class Steps:
         """The learning rate of the step to come."""
         return self.recipe.learning_rate(self.step, self.steps, self.steps_per_epoch)
 
+    @property
+    def counting(self) -> Average | None:
+        """The average that counts by now in place of the network's own weights, if one does."""
+        ended = self.step >= self.steps
+        return None if ended and self.recipe.average is None else self.average
+
     def averaged(self) -> AbstractContextManager[None]:
-        """Inside, the network has the weights that count: the averaged ones, if the recipe does."""
-        return nullcontext() if self.average is None else self.average.applied(self.network)
+        """Inside, the network has the weights that count."""
+        average = self.counting
+        return nullcontext() if average is None else average.applied(self.network)
 
     def state(self) -> dict[str, Any]:
         """Everything that decides the steps to come, as tensors and numbers; `load` takes it."""
@@ -118,7 +130,7 @@ class Steps:
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average is not None:
-            self.average.load(**state["average"])
+            self.average.load(state["average"], self.network)
         self.generator.set_state(state["generator"])
         torch.set_rng_state(state["torch"])
         if self.device != "cpu":

@@ -50,8 +50,9 @@ def train(
     was. pause: a context entered around every batch, where a measurement can make it wait.
     device: where the network is left; every batch is drawn on the CPU and moved there. One thread:
     two trials of one thread beat one trial of two threads. begun: where another call left the same
-    training. until: the epoch after which it is left, all by default; the network then has the
-    weights that count, the averaged ones if the recipe averages.
+    training. until: the epoch after which it is left, all by default. The network then has the
+    weights that count: averaged ones if the recipe averages, or where it is left before its last
+    epoch.
 
     Raises:
         TrainingDiverged: a loss that is infinite or no number; the epoch is named.
@@ -60,14 +61,15 @@ def train(
     losses = [] if begun is None else list(begun.losses)
     with threads(1), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)  # for dropout inside the network
-        steps = Steps(network, dataset, recipe, torch.Generator().manual_seed(seed), device)
+        end = recipe.epochs if until is None else until
+        generator = torch.Generator().manual_seed(seed)
+        steps = Steps(network, dataset, recipe, generator, device, early=end < recipe.epochs)
         if begun is not None:
             steps.load(begun.state)
-        end = recipe.epochs if until is None else until
         for epoch in range(len(losses) + 1, end + 1):
             losses.append(steps.epoch(epoch, pause))
             spent = before + clock() - start
             on_epoch(TrialCheckpoint(tuple(losses), spent, steps.state()))
-        if steps.average is not None:
-            network.load_state_dict(steps.average.values)
+        if steps.counting is not None:
+            network.load_state_dict(steps.counting.values)
     return Trained(tuple(losses), before + clock() - start)

@@ -64,7 +64,7 @@ class Training:
             torch.manual_seed(self._seed)  # for dropout inside the network
             self._random = torch.get_rng_state()
         generator = torch.Generator().manual_seed(self._seed)
-        self._steps = Steps(network, self._dataset, self.recipe, generator, device)
+        self._steps = Steps(network, self._dataset, self.recipe, generator, device, early=True)
 
     def go(self) -> dict[str, float]:
         """Train for an epoch; the metrics of the task. Raises TrainingDiverged."""

@@ -1,17 +1,25 @@
 """A trial that is left after an epoch and taken up, and bytes that are not whole."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load
 
+from nas import plugins
 from nas.kept_checkpoints import FOLDER, KeptCheckpoints
 from nas.room import Room
 from nas.training import trial_checkpoint
-from nas.training.trial import run
+from nas.training.average import Average
+from nas.training.train import train
+from nas.training.trial import cached, run
 from nas.training.trial_checkpoint import Unusable
+from nas.training.weights import to_bytes
 from tests.nas.test_executors import job
 
 
@@ -38,8 +46,9 @@ def test_a_trial_that_is_taken_up_ends_as_if_it_had_not_been_left(
     assert (parts.held_out.confidence == whole.held_out.confidence).all()
 
 
-def test_a_trial_is_judged_at_a_rung_and_goes_on_from_there() -> None:
-    trial = job(3, epochs=3, average=0.9)
+@pytest.mark.parametrize("recipe", [{}, {"average": 0.9}])
+def test_a_trial_is_judged_at_a_rung_and_goes_on_from_there(recipe: dict[str, Any]) -> None:
+    trial = job(3, epochs=3, **recipe)
     rung = run(replace(trial, until=2))
     assert (rung.epochs, len(rung.losses)) == (2, 2)
     assert rung.left is not None
@@ -47,6 +56,39 @@ def test_a_trial_is_judged_at_a_rung_and_goes_on_from_there() -> None:
     again = run(replace(trial, until=2), begun=rung.left)  # nothing is left to train
     assert again.weights == rung.weights
     assert again.left == rung.left
+
+
+def test_a_rung_judges_the_average_over_an_epoch_of_steps_that_are_the_same() -> None:
+    trial = job(3, epochs=3, batch_size=16)
+    data, space = cached(trial.data), plugins.space(trial.space)
+    architecture = space.from_json(trial.architecture)
+    network = space.build(architecture, data.image, len(data.classes), trial.seed)
+    count = -(-len(data.train) // 16)
+    average, passed = Average(network, 1 - 1 / count), 0
+
+    @contextmanager
+    def averaging() -> Iterator[None]:
+        nonlocal passed
+        yield
+        passed += 1
+        if passed <= 2 * count:  # the rest is the whole training's
+            average.update(network)
+
+    trained = train(network, data, trial.recipe, trial.seed, pause=averaging)
+    rung = run(replace(trial, until=2))
+    assert rung.losses == trained.losses[:2]
+    assert load(rung.weights).keys() == average.values.keys()
+    for name, value in load(rung.weights).items():
+        assert torch.equal(value, average.values[name].contiguous())
+    assert run(trial).weights == to_bytes(network)
+
+
+def test_one_left_without_an_average_is_averaged_from_there() -> None:
+    trial = job(3, epochs=3)
+    whole = left_after(trial, 1)  # as a training that was to go to its end leaves it
+    rung = run(replace(trial, until=2), begun=whole)
+    assert rung.epochs == 2
+    assert run(trial, begun=rung.left).weights == run(trial).weights
 
 
 def test_another_training_s_checkpoint_is_passed_over() -> None:
