@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.hardware import machine
 from benchmarks.searched import deciding, searched, trained
 from benchmarks.units import Facts, Unit, complete, reported
 from nas.run import Run
@@ -114,11 +115,14 @@ def _report(given: argparse.Namespace, found: dict[str, Facts]) -> str:
         reached.append(np.inf if after is None else after / epochs)
         behind.append([at - best for at in at_share])
         words = ["-", "-"] if after is None else [f"{after:,}", f"{after / epochs:.0%}"]
-        figures = [f"{at:.4f}" for at in at_share]
+        figures = ["-" if np.isnan(at) else f"{at:.4f}" for at in at_share]
         rows.append([str(seed), f"{epochs:,}", f"{best:.4f}", f"{asha[-1][0]:,}", *words, *figures])
     mean = np.array(behind)
     error = mean.std(axis=0, ddof=1) / np.sqrt(len(mean)) if len(mean) > 1 else mean[0] * np.nan
-    gaps = [f"{m:+.4f} ± {e:.4f}" for m, e in zip(mean.mean(axis=0), error, strict=True)]
+    gaps = [
+        "-" if np.isnan(m) else f"{m:+.4f} ± {e:.4f}"
+        for m, e in zip(mean.mean(axis=0), error, strict=True)
+    ]
     rows.append(["asha - full", "", "", "", "", f"median {np.median(reached):.0%}", *gaps])
     table = "\n".join("| " + " | ".join(row) + " |" for row in rows)
     target = next(iter(found.values()))["target_ms"]
@@ -130,7 +134,8 @@ def _report(given: argparse.Namespace, found: dict[str, Facts]) -> str:
         f" --data {given.data} --limit {given.limit} --max-macs {given.max_macs}`\n\n"
         f"Best reward at T = {target:.4g} ms (law of runtime `macs`) among networks trained for all"
         f" {given.epochs} epochs, on held-out images. Last row: mean over seeds 0 to"
-        f" {given.seeds - 1} ± standard error.\n\n{table}\n"
+        f" {given.seeds - 1} ± standard error. A dash: not all searches had one by then."
+        f"\n\n{table}\n\nMachine: {machine()}.\n"
     )
 
 

@@ -28,7 +28,6 @@ its time: stages that run on fewer images than B, and everything outside stages 
 
 import argparse
 import os
-import platform
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -42,6 +41,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.hardware import processor
 from latency.runtimes.torch_eager import quiet
 from nas import atomic
 from nas.data.dataset import Split
@@ -249,7 +249,7 @@ def spread(values: np.ndarray) -> str:
 
 def report(bench: Bench, batches: Sequence[int], seconds: float, clock: str) -> Iterator[str]:
     """Return the lines of the whole report as they are found."""
-    yield f"Machine: {_processor()}, {os.cpu_count()} cores, torch {torch.__version__}, 1 thread"
+    yield f"Machine: {processor()}, {os.cpu_count()} cores, torch {torch.__version__}, 1 thread"
     yield f"Load average: {', '.join(f'{load:.1f}' for load in os.getloadavg())}; {clock} clock"
     for name, thresholds in bench.policies.items():
         yield f"Thresholds at {name} of the MACs: {', '.join(f'{t:.4g}' for t in thresholds)}"
@@ -262,12 +262,6 @@ def report(bench: Bench, batches: Sequence[int], seconds: float, clock: str) -> 
         yield from lines(bench, batch, rounds(bench, batch, seconds, rng))
     yield ""
     yield f"Load average at the end: {', '.join(f'{load:.1f}' for load in os.getloadavg())}"
-
-
-def _processor() -> str:
-    listing = Path("/proc/cpuinfo")
-    names = listing.read_text().splitlines() if listing.is_file() else []
-    return next((n.split(":")[1].strip() for n in names if "model name" in n), platform.machine())
 
 
 def main() -> None:

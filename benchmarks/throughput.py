@@ -25,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.hardware import machine
 from benchmarks.throughput_arm import ARMS, DEFAULT, OURS, REUSED, run
 from benchmarks.throughput_plan import FAMILIES
 from benchmarks.units import Facts, Unit, complete, reported
@@ -136,10 +137,11 @@ def report(given: argparse.Namespace, found: dict[str, Facts]) -> str:
         f" --epochs {','.join(map(str, given.epochs))} --seeds {given.seeds}"
         f" --trials {given.trials} --limit {given.limit} --data {Path(given.data).name}"
         f" --workers {given.workers} --precision {given.precision}"
-        f" --nothing {','.join(map(str, given.nothing))}"
+        f" --nothing '{','.join(map(str, given.nothing))}'"
         f" --nothing-trials {','.join(map(str, given.nothing_trials))}`\n",
         f"Each figure is a median over {given.seeds} searches, from least to most in brackets. Load"
         f" average before a search: {np.median(loads):.1f} (at most {max(loads):.1f}).\n",
+        f"Machine: {machine()}.\n",
     ]
     if given.families and given.epochs:
         parts += ["## Trials an hour\n", _table(_training_rows(given, found))]
