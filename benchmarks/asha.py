@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.hardware import machine
+from benchmarks.hardware import machine, machines
 from benchmarks.searched import deciding, searched, trained
 from benchmarks.units import Facts, Unit, complete, reported
 from nas.run import Run
@@ -80,7 +80,7 @@ def _unit(given: argparse.Namespace, fidelity: str, seed: int, folder: Path) -> 
         grace=given.grace,
         reduction=given.reduction,
     )
-    return {"target_ms": run.target_ms, "course": _course(run)}
+    return {"machine": machine(), "target_ms": run.target_ms, "course": _course(run)}
 
 
 def _course(run: Run) -> list[tuple[int, float | None]]:
@@ -135,7 +135,7 @@ def _report(given: argparse.Namespace, found: dict[str, Facts]) -> str:
         f"Best reward at T = {target:.4g} ms (law of runtime `macs`) among networks trained for all"
         f" {given.epochs} epochs, on held-out images. Last row: mean over seeds 0 to"
         f" {given.seeds - 1} ± standard error. A dash: not all searches had one by then."
-        f"\n\n{table}\n\nMachine: {machine()}.\n"
+        f"\n\n{table}\n\n{machines(found)}\n"
     )
 
 

@@ -25,7 +25,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.hardware import machine
+from benchmarks.hardware import machine, machines
 from benchmarks.throughput_arm import ARMS, DEFAULT, OURS, REUSED, run
 from benchmarks.throughput_plan import FAMILIES
 from benchmarks.units import Facts, Unit, complete, reported
@@ -125,7 +125,7 @@ def _name(what: str, size: int, arm: str, seed: int) -> str:
 
 
 def _done(task: Facts, _folder: Path) -> Facts:
-    return {"load": os.getloadavg()[0]} | run(task)
+    return {"machine": machine(), "load": os.getloadavg()[0]} | run(task)
 
 
 def report(given: argparse.Namespace, found: dict[str, Facts]) -> str:
@@ -141,7 +141,7 @@ def report(given: argparse.Namespace, found: dict[str, Facts]) -> str:
         f" --nothing-trials {','.join(map(str, given.nothing_trials))}`\n",
         f"Each figure is a median over {given.seeds} searches, from least to most in brackets. Load"
         f" average before a search: {np.median(loads):.1f} (at most {max(loads):.1f}).\n",
-        f"Machine: {machine()}.\n",
+        f"{machines(found)}\n",
     ]
     if given.families and given.epochs:
         parts += ["## Trials an hour\n", _table(_training_rows(given, found))]

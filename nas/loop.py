@@ -159,8 +159,8 @@ class Loop:
         return False
 
     def _has_room(self, executor: Executor) -> bool:
-        waits = self._ready and not self._packing.fits(self._ready[0], executor)
-        return len(self._running) < executor.capacity and not waits
+        free = len(self._running) < executor.capacity
+        return free and (not self._ready or self._packing.fits(self._ready[0], executor))
 
     def _next(self) -> Proposal:
         """The next network to begin with, else a proposal."""

@@ -6,25 +6,35 @@ from nas.executors.protocol import ALONE, Executor
 from nas.training.trial import TrialOutcome
 from nas.underway import Underway
 
-_FIXED = 64_000_000  # bytes of any training: kernels, buffers of the smallest network
+_FIXED = 64_000_000  # bytes of any training at least: kernels, buffers of the smallest network
+_TELLING = 2 * _FIXED  # bytes by operators of which a peak says how they are to be multiplied
 _FIRST = 1.5  # times what operators say, before any training has ended
 _MARGIN = 1.1
 
 
 class Packing:
-    """What is estimated from operators, by the worst ratio met of what trainings took to that."""
+    """What is estimated from operators, and what trainings took so far.
+
+    Those of large networks tell by what to multiply, those of small ones what each needs besides;
+    the worst that was met counts, and never less than operators say.
+    """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         """say: where one line goes for each training that has to wait."""
         self._say = say
         self._ratio: float | None = None
+        self._fixed = _FIXED
         self._told: int | None = None
 
     def learn(self, underway: Underway, outcome: TrialOutcome | None) -> None:
         """A training has ended, and told what it took if it came to anything."""
-        if outcome is not None and outcome.peak is not None and underway.memory > 0:
-            ratio = max(0, outcome.peak - _FIXED) / underway.memory
-            self._ratio = max(self._ratio or 0.0, ratio)
+        if outcome is None or outcome.peak is None:
+            return
+        if underway.memory >= _TELLING:
+            ratio = (outcome.peak - _FIXED) / underway.memory
+            self._ratio = max(self._ratio or 1.0, ratio)
+        else:
+            self._fixed = max(self._fixed, outcome.peak - underway.memory)
 
     def fits(self, underway: Underway, executor: Executor) -> bool:
         """Whether it can be given to a worker now."""
@@ -41,4 +51,4 @@ class Packing:
         if underway.alone:
             return ALONE
         ratio = _FIRST if self._ratio is None else _MARGIN * self._ratio
-        return _FIXED + int(ratio * underway.memory)
+        return self._fixed + int(ratio * underway.memory)

@@ -59,7 +59,7 @@ class RayExecutor:
         monotonic. Raises UserError if an actor cannot be started.
         """
         self._on_report, self._session = on_report, session
-        self._workers = workers
+        self._workers, self._packs = workers, gpus_per_trial < 1
         self._limits, self._clock = limits or Limits(), clock
         self._jobs: dict[Any, _Underway] = {}  # by result
         self._looked = self._clock()
@@ -115,6 +115,8 @@ class RayExecutor:
         self._session.close()
 
     def _worker(self, memory: int) -> Any:
+        if not self._packs:  # whole GPUs are shared with nobody
+            memory = 0
         return self._crew.find(memory, [(job.worker, job.memory) for job in self._jobs.values()])
 
     def _take(self, result: Any) -> Done:

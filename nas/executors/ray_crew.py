@@ -18,7 +18,8 @@ from nas.faults import one_line
 
 _POLL = 0.5  # seconds between looks at whether the search is to stop
 _RESERVE_AFTER_S = 30.0  # of a search: to start it takes seconds of a core from the first trials
-_GIVE_UP_S = 60.0  # of workers that die as they come, once a search has begun
+_TRIES = 3  # of workers that die as they come, before any has come
+_GIVE_UP_S = 60.0  # the same once a search has begun
 
 
 class Crew:
@@ -40,6 +41,7 @@ class Crew:
         self._stands_in = False
         self._begun_at: float | None = None
         self._failing_since: float | None = None
+        self._failed = 0  # in a row, as they came
         for _ in range(workers):
             self._start()
 
@@ -64,14 +66,9 @@ class Crew:
             try:
                 self._join(worker, ray.get(answer))
             except RayError as error:  # its node went as it came
-                now = time.monotonic()
-                self._failing_since = self._failing_since or now
-                if self._begun_at is None or now - self._failing_since >= _GIVE_UP_S:
-                    raise UserError(
-                        f"Ray cannot start {self._workers} workers ({one_line(error)}); "
-                        "executor inline works without it"
-                    ) from None
+                self._refuse_hopeless(error)
                 time.sleep(timeout)
+                self._places.pop(worker, None)  # a reserve that stood in before
                 self._find_another(worker)
 
     @property
@@ -119,6 +116,18 @@ class Crew:
             ray.kill(worker)
         self._idle, self._starting, self._reserve = [], {}, None
 
+    def _refuse_hopeless(self, error: RayError) -> None:
+        """Raises UserError where one worker after the other dies as it comes."""
+        now = time.monotonic()
+        self._failing_since = self._failing_since or now
+        self._failed += 1
+        begun = self._begun_at is not None
+        if now - self._failing_since >= _GIVE_UP_S if begun else self._failed >= _TRIES:
+            raise UserError(
+                f"Ray cannot start {self._workers} workers ({one_line(error)}); "
+                "executor inline works without it"
+            ) from None
+
     def _find_another(self, worker: Any) -> None:
         if worker == self._reserve:
             self._reserve = None
@@ -147,7 +156,7 @@ class Crew:
             self._reserve = self._actor(cores=0)  # idle while nobody is missing
 
     def _join(self, worker: Any, place: Place) -> None:
-        self._failing_since = None
+        self._failing_since, self._failed = None, 0
         self._places[worker] = place
         self._memory.join(place)
         self.give(worker)

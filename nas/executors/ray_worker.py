@@ -10,10 +10,12 @@ import ray
 
 from latency.lane import Lane
 from nas.data.dataset import DataSpec
-from nas.data.memory import allowed
+from nas.data.memory import left
 from nas.executors.node_memory import Place
 from nas.executors.protocol import ALONE, Done, Report, attempt
 from nas.training.trial import TrialJob, cached
+
+_PACKED = 0.9  # of a node's memory: Ray ends workers when nearly all of it is taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Worker:
         node = ray.get_runtime_context().get_node_id()
         if self._device != "cpu":  # whose memory Ray has shared out
             return Place(os.getpid(), node, 0, ALONE // 2)
-        return Place(os.getpid(), node, _resident(), allowed())
+        return Place(os.getpid(), node, _resident(), int(_PACKED * left()))
 
     def run(self, job: dict[str, Any], begun: bytes | None, memory: int) -> Done:
         """Train. memory: bytes that this is expected to take."""
@@ -66,7 +68,12 @@ class Worker:
     def _share(self, memory: int) -> Iterator[None]:
         """Of the GPU: all of it for a training that nothing is trained beside."""
         if self._device == "cpu":
-            yield
+            from nas.training.memory_peak import give_back
+
+            try:
+                yield
+            finally:
+                give_back()  # other workers may be given what this one does not use
             return
         import torch
 

@@ -11,7 +11,10 @@ _FORGET = "5"  # the highest value so far (proc(5), clear_refs)
 
 
 class Peak:
-    """From the time it is made. On a CPU of the whole process, on a GPU of torch's tensors."""
+    """From the time it is made. On a CPU of the whole process, on a GPU of torch's tensors.
+
+    Files that are mapped, such as images, do not count: the system may have their memory back.
+    """
 
     def __init__(self, device: str) -> None:
         self._device = device
@@ -21,10 +24,10 @@ class Peak:
             torch.cuda.reset_peak_memory_stats(device)
             self._before = torch.cuda.memory_allocated(device)
             return
-        _give_back()
+        give_back()
         with suppress(OSError):  # not Linux, or forbidden
             (_PROCESS / "clear_refs").write_text(_FORGET)
-            self._before = resident()
+            self._before, self._mapped = _status("VmRSS"), _mapped()
 
     @property
     def bytes(self) -> int | None:
@@ -33,18 +36,24 @@ class Peak:
             return None
         if self._device != "cpu":
             return torch.cuda.max_memory_allocated(self._device) - self._before
-        return max(0, _status("VmHWM") - self._before)
+        mapped = max(0, _mapped() - self._mapped)
+        return max(0, _status("VmHWM") - self._before - mapped)
 
 
 def resident() -> int:
-    """Bytes that this process has in memory. Raises OSError where it cannot be known."""
-    return _status("VmRSS")
+    """Bytes that only this process has in memory. Raises OSError where it cannot be known."""
+    return _status("RssAnon")
 
 
-def _give_back() -> None:
-    """Let the system have what an earlier training used; glibc keeps it otherwise."""
+def give_back() -> None:
+    """Let the system have what a training used; glibc keeps it for the next one otherwise."""
     with suppress(AttributeError, OSError):  # another C library
         ctypes.CDLL(None).malloc_trim(0)
+
+
+def _mapped() -> int:
+    """Bytes of files that this process has in memory. Raises OSError."""
+    return _status("RssFile") + _status("RssShmem")
 
 
 def _status(name: str) -> int:

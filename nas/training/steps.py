@@ -27,8 +27,8 @@ class Steps:
     generator: draws the order and the augmentation, on the CPU; torch's own draws dropout.
     mixed: bfloat16 on a GPU, whatever the precision of the recipe. early: it will be judged before
     its last epoch, while its learning rate is high and the weights of one step are noise. An
-    average over about an epoch, which changes no step, says more of the network: as what decays to
-    the end (Izmailov et al. 2018, section 3) it stands near the middle of where they go round.
+    average over the last tenth of the steps, an epoch at most, says more of the network and changes
+    no step: it stands near the middle of where they go round (Izmailov et al. 2018, section 3).
     """
 
     def __init__(

@@ -294,6 +294,21 @@ def test_a_worker_that_cannot_start_is_one_line(ray_executor: Any) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_worker_that_dies_as_it_starts_is_started_again(ray_executor: Any) -> None:
+    import ray
+
+    from nas.executors.ray_crew import Crew
+
+    waits(ray_executor)
+    ray_executor._crew._idle[0].__ray_terminate__.remote()  # Ray has one core here
+    crew = Crew(1, 0.0, DATA.to_json())
+    for worker in crew._starting.values():
+        ray.kill(worker)
+    crew.wait(lambda: None)
+    assert crew.idle == 1
+    crew.close()
+
+
 def test_waiting_for_a_worker_ends_with_the_search(ray_executor: Any) -> None:
     from nas.executors.ray_actors import RayExecutor
 

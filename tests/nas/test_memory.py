@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nas.data.memory import allowed
+from nas.data.memory import allowed, left
 
 FREE = 8 << 30
 
@@ -36,6 +36,31 @@ def test_the_least_of_what_is_free_and_what_a_group_allows(
     tmp_path: Path, group: str, limits: dict[str, str], expected: int
 ) -> None:
     assert allowed(machine(tmp_path, group, limits)) == expected
+
+
+@pytest.mark.parametrize(
+    ("group", "stat", "expected"),
+    [
+        ("0::/a\n", {}, 3000),
+        ("0::/a\n", {"a/memory.stat": "anon 5\ninactive_file 200\n"}, 3200),
+        ("0::/a\n", {"memory.max": "4000", "memory.current": "5000"}, 0),
+        ("0::/b\n", {}, FREE),
+        (
+            "4:memory:/x\n",
+            {
+                "memory/x/memory.limit_in_bytes": "900",
+                "memory/x/memory.usage_in_bytes": "500",
+                "memory/x/memory.stat": "inactive_file 1\ntotal_inactive_file 20\n",
+            },
+            420,
+        ),
+    ],
+)
+def test_what_a_group_has_taken_is_not_left(
+    tmp_path: Path, group: str, stat: dict[str, str], expected: int
+) -> None:
+    limits = {"a/memory.max": "4000", "a/memory.current": "1000"}
+    assert left(machine(tmp_path, group, limits | stat)) == expected
 
 
 def test_a_limit_of_the_process_counts(tmp_path: Path) -> None:

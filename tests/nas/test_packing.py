@@ -1,5 +1,6 @@
 """Trainings beside each other take no more memory than there is."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from nas import plugins
 from nas.executors.node_memory import NodeMemory, Place
 from nas.executors.protocol import ALONE, Done
 from nas.faults import Fault
+from nas.packing import Packing
 from nas.training.memory_need import training_bytes
 from nas.training.memory_peak import Peak
 from nas.training.trial import TrialJob, TrialOutcome
@@ -55,6 +57,18 @@ def test_a_peak_is_what_was_taken_at_once_and_given_back_since() -> None:
     assert after < size / 2
 
 
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only Linux can tell")
+def test_a_file_that_is_mapped_is_no_part_of_a_peak(tmp_path: Path) -> None:
+    size = 100_000_000
+    (tmp_path / "images").write_bytes(bytes(size))
+    peak = Peak("cpu")
+    images = torch.from_file(str(tmp_path / "images"), shared=True, size=size, dtype=torch.uint8)
+    assert images.max() == 0
+    found = peak.bytes
+    assert found is not None
+    assert found < size / 2
+
+
 NODES = st.sampled_from(["a", "b", "c"])
 
 
@@ -90,6 +104,17 @@ def test_a_training_goes_where_most_is_left_and_the_largest_where_nothing_is_tra
     assert memory.best(both, places, nodes, ALONE) == 0
     assert memory.best(both, places, [*nodes, ("small", ALONE)], 1) == 1
     assert memory.best(["small"], places, [*nodes, ("small", ALONE)], 1) is None
+
+
+@dataclass(frozen=True)
+class Training:
+    memory: int
+    alone: bool = False
+
+
+@dataclass(frozen=True)
+class Ended:
+    peak: int
 
 
 class Node(Table):
@@ -159,6 +184,41 @@ def test_what_trainings_took_is_expected_of_the_next(tmp_path: Path) -> None:
     first, last = node.side_by_side[0], node.side_by_side[-1]
     assert max(first.values()) < 100_000_000
     assert max(last.values()) > 1_000_000_000
+
+
+def test_small_networks_do_not_tell_what_large_ones_take() -> None:
+    packing = Packing(str)
+    little, large = Training(30_000_000), Training(4_000_000_000)
+    first = packing.need(large)  # type: ignore[arg-type]
+    for peak in (10_000_000, 250_000_000):
+        packing.learn(little, Ended(peak))  # type: ignore[arg-type]
+    assert 250_000_000 < packing.need(little) < 350_000_000  # type: ignore[arg-type]
+    assert first < packing.need(large) < 1.1 * first  # type: ignore[arg-type]
+    packing.learn(large, Ended(1_000_000_000))  # type: ignore[arg-type]
+    assert packing.need(large) > large.memory  # type: ignore[arg-type]
+    packing.learn(large, Ended(8_000_000_000))  # type: ignore[arg-type]
+    assert 8_000_000_000 < packing.need(large) < 10_000_000_000  # type: ignore[arg-type]
+
+
+def test_nobody_is_said_to_wait_while_no_worker_is_free(tmp_path: Path) -> None:
+    class Short(Node):
+        """No worker is free while one is under way, whatever memory there is."""
+
+        def fits(self, memory: int) -> bool:
+            return not self.taken
+
+        @property
+        def capacity(self) -> int:
+            return max(1, len(self.taken))
+
+        @capacity.setter
+        def capacity(self, value: int) -> None:
+            pass
+
+    heard = Heard()
+    run = made_run(tmp_path, trials=4, controller="random")
+    loop_of(run, progress=heard).go(Short(1 << 50, None))
+    assert not [line for line in heard.lines if "needs" in line]
 
 
 def test_what_found_too_little_is_trained_beside_nothing(tmp_path: Path) -> None:
