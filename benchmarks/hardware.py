@@ -7,12 +7,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from latency.host import cpu_model
+
 
 def processor() -> str:
-    """The name that the CPU gives itself."""
-    listing = Path("/proc/cpuinfo")
-    names = listing.read_text().splitlines() if listing.is_file() else []
-    return next((n.split(":")[1].strip() for n in names if "model name" in n), platform.machine())
+    """The name that the kernel gives the CPU, else its kind."""
+    return cpu_model(Path("/")) or platform.machine()
 
 
 def machine() -> str:

@@ -58,7 +58,7 @@ def test_a_trial_is_judged_at_a_rung_and_goes_on_from_there(recipe: dict[str, An
     assert again.left == rung.left
 
 
-def test_a_rung_judges_the_average_over_an_epoch_of_steps_that_are_the_same() -> None:
+def test_a_rung_judges_the_average_of_steps_that_are_the_same() -> None:
     trial = job(3, epochs=3, batch_size=16)
     data, space = cached(trial.data), plugins.space(trial.space)
     architecture = space.from_json(trial.architecture)
